@@ -1,0 +1,1 @@
+"""The command line: options in, JobSpec out, events on the terminal."""

@@ -1,0 +1,1 @@
+"""Planes to RGB and back, exactly as the stream describes itself."""

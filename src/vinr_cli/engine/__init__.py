@@ -1,0 +1,1 @@
+"""Frames through a network: windows, tiles, memory, threads. Nothing of resume."""

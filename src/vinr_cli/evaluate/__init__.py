@@ -1,0 +1,1 @@
+"""How good the pictures are, against the truth and against other methods."""

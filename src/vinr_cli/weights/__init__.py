@@ -1,0 +1,1 @@
+"""Weights as records: registry, reading, writing."""
