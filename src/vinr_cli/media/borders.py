@@ -1,0 +1,66 @@
+"""Where errors of PyAV and of the file system become errors of vinr."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av.error
+
+from vinr_cli.errors import InputError, OutputError
+
+LIBRARY_ERRORS = (av.error.FFmpegError, OSError, ValueError, UnicodeError)
+"""What PyAV raises for bad files: its own tree, and for some fields plain Python errors."""
+
+
+def url(path: Path) -> str:
+    """Name a local file to ffmpeg so that no part of its name is read as a protocol or option."""
+    return f"file:{path}"
+
+
+def words_of(error: BaseException) -> str:
+    """A library's own words for an error, without its numbers and paths."""
+    text = getattr(error, "strerror", None) or str(error)
+    return str(text).strip() or type(error).__name__
+
+
+def require_file(path: Path) -> None:
+    """Refuse, in plain words, what is not a readable file with something in it.
+
+    Raises:
+        InputError: If the path is missing, a folder, empty, or may not be read.
+    """
+    try:
+        if path.is_dir():
+            raise InputError(path, "is a folder, not a video file")
+        if not path.stat().st_size and path.is_file():
+            raise InputError(path, "the file is empty")
+    except FileNotFoundError as error:
+        raise InputError(path, "no such file") from error
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {words_of(error)}") from error
+    if not os.access(path, os.R_OK):
+        raise InputError(path, "cannot be read: permission denied")
+
+
+@contextmanager
+def reading(path: Path, what: str = "cannot be read as a video") -> Iterator[None]:
+    """Turn the library's errors on reading into `InputError`.
+
+    Args:
+        path: The file that is being read.
+        what: What failed, for the message.
+    """
+    try:
+        yield
+    except LIBRARY_ERRORS as error:
+        raise InputError(path, f"{what}: {words_of(error)}") from error
+
+
+@contextmanager
+def writing(path: Path, what: str = "cannot be written") -> Iterator[None]:
+    """Turn the library's errors on writing into `OutputError`."""
+    try:
+        yield
+    except LIBRARY_ERRORS as error:
+        raise OutputError(path, f"{what}: {words_of(error)}") from error

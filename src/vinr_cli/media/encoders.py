@@ -1,0 +1,446 @@
+"""Which encoder a run uses, settled or refused before the first frame."""
+
+import math
+import os
+import re
+import subprocess
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from vinr_cli.color.spec import Chroma, ColorSpec, Siting, is_hdr, with_layout
+from vinr_cli.errors import EncoderError, UsageError
+from vinr_cli.media.formats import format_name, layout_of
+from vinr_cli.plan.job import EncodeOptions
+
+FFMPEG_VARIABLE = "VINR_FFMPEG"
+_QUERY_SECONDS = 60
+"""A working ffmpeg lists its encoders in a fraction of a second."""
+
+CONTAINERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".avi": "avi",
+    ".ts": "mpegts",
+    ".mts": "mpegts",
+    ".m2ts": "mpegts",
+}
+"""File suffixes that can be written, with ffmpeg's name of the format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One row of the codec table.
+
+    Attributes:
+        encoder: ffmpeg's encoder.
+        canonical: ffmpeg's name of the codec.
+        crf: Default quality; None where the encoder has no such knob.
+        crf_range: Least and greatest quality value.
+        preset: Default preset; None where there is none.
+        presets: Accepted preset names; empty where there are none.
+        preset_option: ffmpeg's name of the preset option.
+        containers: Formats (values of `CONTAINERS`) that hold this codec and are commonly read.
+        even: Whether a side along which chroma is subsampled must be even.
+        fixed: Arguments that always go with this encoder.
+    """
+
+    encoder: str
+    canonical: str
+    crf: float | None
+    crf_range: tuple[float, float]
+    preset: str | None
+    presets: tuple[str, ...]
+    preset_option: str
+    containers: frozenset[str]
+    even: bool
+    fixed: tuple[str, ...] = ()
+
+
+_X26_PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+)
+
+# Default qualities: x264's 18 is commonly taken as visually lossless; the others were set to
+# match it by eye and by the encoders' own guides, erring to the better side.
+CODECS: dict[str, Codec] = {
+    "h264": Codec(
+        "libx264", "h264", 18, (0, 63), "medium", _X26_PRESETS, "-preset",
+        frozenset({"mp4", "mov", "matroska", "avi", "mpegts"}), True,
+    ),
+    "h265": Codec(
+        "libx265", "hevc", 20, (0, 51), "medium", _X26_PRESETS, "-preset",
+        frozenset({"mp4", "mov", "matroska", "mpegts"}), True,
+        ("-x265-params", "log-level=error"),
+    ),
+    "av1": Codec(
+        "libsvtav1", "av1", 24, (0, 63), "6", tuple(str(n) for n in range(-1, 14)), "-preset",
+        frozenset({"mp4", "matroska", "webm"}), True,
+    ),
+    "vp9": Codec(
+        "libvpx-vp9", "vp9", 24, (0, 63), "2", tuple(str(n) for n in range(-8, 9)), "-cpu-used",
+        frozenset({"mp4", "matroska", "webm"}), False,
+        ("-b:v", "0", "-row-mt", "1"),
+    ),
+    "prores": Codec(
+        "prores_ks", "prores", None, (0, 0), None,
+        ("proxy", "lt", "standard", "hq", "4444", "4444xq"), "-profile:v",
+        frozenset({"mov", "matroska"}), False, ("-vendor", "apl0"),
+    ),
+    "ffv1": Codec(
+        "ffv1", "ffv1", None, (0, 0), None, (), "",
+        frozenset({"matroska", "avi"}), False, ("-level", "3", "-g", "1", "-slicecrc", "1"),
+    ),
+}  # fmt: skip
+"""The codecs that vinr knows by a short name."""
+
+_ALIASES = {"avc": "h264", "x264": "h264", "hevc": "h265", "x265": "h265"}
+_MP4_CODECS = frozenset({"h264", "hevc", "av1", "vp9", "vp8", "vvc", "mpeg4"})
+_MOV_CODECS = frozenset({"prores", "dnxhd", "mjpeg", "qtrle", "png", "cfhd"})
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A settled encoder.
+
+    Attributes:
+        name: Short codec name of the table, or the ffmpeg encoder's own.
+        encoder: ffmpeg's encoder.
+        ffmpeg: The ffmpeg binary.
+        container: ffmpeg's name of the target's format.
+        color: Colours that the frames must have that are given to `FrameWriter`: the source's,
+            with the nearest plane layout and depth that the encoder takes.
+        pix_fmt: Pixel format that the encoder is asked for; of the same layout and depth.
+        part_format: ffmpeg's name of the format of the video-only part, which keeps every
+            timestamp exactly. Matroska cannot: it rounds to a millisecond.
+        arguments: ffmpeg output arguments that set up the encoder.
+        even: Whether subsampled sides must be even.
+        notices: What is not as in the source.
+    """
+
+    name: str
+    encoder: str
+    ffmpeg: Path
+    container: str
+    color: ColorSpec
+    pix_fmt: str
+    part_format: str
+    arguments: tuple[str, ...]
+    even: bool
+    notices: tuple[str, ...] = ()
+
+
+def container_of(path: Path) -> str:
+    """Ffmpeg's name of the format that a file name asks for.
+
+    Raises:
+        UsageError: If the suffix names no format that vinr writes.
+    """
+    try:
+        return CONTAINERS[path.suffix.lower()]
+    except KeyError:
+        known = ", ".join(CONTAINERS)
+        cause = f"cannot write a {path.suffix or 'file without suffix'}"
+        raise UsageError(path, cause, f"Use one of {known}.") from None
+
+
+def find_ffmpeg(options: EncodeOptions) -> Path:
+    """Find the ffmpeg binary: the option, then VINR_FFMPEG, then imageio-ffmpeg's.
+
+    Raises:
+        EncoderError: If none is there.
+    """
+    for given, where in (
+        (options.ffmpeg, "--ffmpeg"),
+        (os.environ.get(FFMPEG_VARIABLE), FFMPEG_VARIABLE),
+    ):
+        if not given:
+            continue
+        path = Path(given)
+        if not path.is_file() or not os.access(path, os.X_OK):
+            cause = f"{where} names no program that can be run"
+            raise EncoderError(path, cause, "Give the path of an ffmpeg binary.")
+        return path
+    try:
+        return Path(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        fix = f"Install imageio-ffmpeg with its binary, or set {FFMPEG_VARIABLE}."
+        raise EncoderError("ffmpeg", "no ffmpeg binary was found", fix) from error
+
+
+def choose(
+    options: EncodeOptions, container: str, color: ColorSpec, *, rate: Fraction | None = None
+) -> Encoder:
+    """Settle the encoder, its arguments and the colours it is given.
+
+    Args:
+        options: What the user asked for.
+        container: ffmpeg's name of the target's format, see `container_of`.
+        color: Colours of the source.
+        rate: Frame rate of the output if it is constant; None if it varies.
+
+    Returns:
+        An encoder that this ffmpeg has and that takes `Encoder.color`.
+
+    Raises:
+        UsageError: If the codec, its quality, preset or pixel format is unknown or does not fit
+            the container.
+        EncoderError: If ffmpeg is missing or broken.
+    """
+    ffmpeg = find_ffmpeg(options)
+    available = list_encoders(ffmpeg)
+    name, codec = _codec(options, container, color, available)
+    if container == "avi" and rate is None:
+        fix = "Choose mp4 or mkv, or a constant rate with --fps."
+        raise UsageError("avi", "cannot hold a variable frame rate", fix)
+    formats = _pixel_formats(ffmpeg, codec.encoder)
+    settled, notices = _settle_color(options, codec.encoder, color, formats)
+    return Encoder(
+        name=name,
+        encoder=codec.encoder,
+        ffmpeg=ffmpeg,
+        container=container,
+        color=settled,
+        pix_fmt=_encoder_format(settled, formats),
+        part_format=_part_format(codec.canonical),
+        arguments=_arguments(options, name, codec, settled, container),
+        even=codec.even,
+        notices=tuple(notices),
+    )
+
+
+def needs_even(color: ColorSpec, encoder: Encoder) -> bool:
+    """Whether width and height must be even for these colours in this encoder."""
+    return encoder.even and color.chroma in (Chroma.C420, Chroma.C422)
+
+
+def list_encoders(ffmpeg: Path) -> dict[str, str]:
+    """Video encoders of an ffmpeg, each with the canonical name of its codec.
+
+    Raises:
+        EncoderError: If the binary does not behave like ffmpeg.
+    """
+    found = {}
+    for line in _ask(ffmpeg, "-encoders").splitlines():
+        match = re.match(r"\s*V[A-Z.]{5}\s+(\S+)\s+(.*)", line)
+        if match and match[1] != "=":
+            codec = re.search(r"\(codec (\S+)\)", match[2])
+            found[match[1]] = codec[1] if codec else match[1]
+    if not found:
+        raise EncoderError(ffmpeg, "does not list any encoder", "Is this an ffmpeg binary?")
+    return found
+
+
+def _ask(ffmpeg: Path, *question: str) -> str:
+    """Standard output of an ffmpeg that only prints something."""
+    try:
+        done = subprocess.run(
+            [ffmpeg, "-hide_banner", "-nostdin", *question],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_QUERY_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EncoderError(ffmpeg, f"cannot be run: {error}") from error
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        raise EncoderError(ffmpeg, f"fails: {words[-1] if words else 'without a word'}")
+    return done.stdout.decode(errors="replace")
+
+
+def _pixel_formats(ffmpeg: Path, encoder: str) -> tuple[str, ...]:
+    """Pixel formats that an encoder takes; empty if it takes any."""
+    text = _ask(ffmpeg, "-h", f"encoder={encoder}")
+    match = re.search(r"Supported pixel formats:\s*(.+)", text)
+    return tuple(match[1].split()) if match else ()
+
+
+def _codec(
+    options: EncodeOptions, container: str, color: ColorSpec, available: dict[str, str]
+) -> tuple[str, Codec]:
+    """The row of the table, or one made for an encoder that is named as ffmpeg does."""
+    asked = options.codec or _default_codec(container, color)
+    name = _ALIASES.get(asked.lower(), asked.lower())
+    codec = CODECS.get(name)
+    if codec is None and name in available:
+        codec = next((c for c in CODECS.values() if c.encoder == name), None)
+        if codec is None:
+            return name, _raw(name, available[name], container)
+    if codec is None:
+        known = ", ".join(CODECS)
+        raise UsageError(asked, "unknown codec", f"Known: {known}, or an ffmpeg encoder's name.")
+    if codec.encoder not in available:
+        fix = "Choose another --codec, or give an ffmpeg that has it with --ffmpeg."
+        raise EncoderError(codec.encoder, "this ffmpeg does not have that encoder", fix)
+    if container not in codec.containers:
+        suffixes = [s for s, c in CONTAINERS.items() if c in codec.containers]
+        fix = f"{name} goes into {', '.join(suffixes)}."
+        raise UsageError(asked, f"does not go into {container}", fix)
+    return name, codec
+
+
+def _default_codec(container: str, color: ColorSpec) -> str:
+    """What is asked for when nothing is: the codec that most players of a container show."""
+    if container == "webm":
+        return "vp9"
+    if container == "avi":
+        return "h264"
+    return "h265" if color.depth > 8 or is_hdr(color) else "h264"
+
+
+def _raw(encoder: str, canonical: str, container: str) -> Codec:
+    """A row for an encoder outside the table: no defaults, nothing checked but by ffmpeg."""
+    return Codec(
+        encoder, canonical, None, (0, 255), None, (), "-preset", frozenset({container}), True
+    )
+
+
+def _settle_color(
+    options: EncodeOptions, encoder: str, color: ColorSpec, formats: tuple[str, ...]
+) -> tuple[ColorSpec, list[str]]:
+    """Colours for the encoder: as the source's, else the nearest that it takes."""
+    taken = _layouts(formats)
+    notices: list[str] = []
+    if options.pix_fmt is not None:
+        settled = _asked_format(options.pix_fmt, encoder, color, taken)
+    else:
+        settled = _nearest(color, encoder, taken)
+        gray = color.chroma is Chroma.GRAY and settled.depth == color.depth
+        if (settled.chroma, settled.depth) != (color.chroma, color.depth) and not gray:
+            was, now = f"{color.chroma} {color.depth} bit", f"{settled.chroma} {settled.depth} bit"
+            notices.append(f"{encoder} does not take {was}: {now} is used")
+    if encoder.startswith("prores"):
+        settled = replace(settled, full_range=False)  # ProRes cannot say that it is full range
+    if settled.chroma is not Chroma.C420 and settled.siting is Siting.TOPLEFT:
+        settled = replace(settled, siting=Siting.LEFT)
+    if settled.depth < color.depth and is_hdr(color):
+        notices.append("HDR in 8 bits will show bands; a 10-bit --pix-fmt avoids it")
+    return settled, notices
+
+
+def _layouts(formats: tuple[str, ...]) -> set[tuple[Chroma, int]] | None:
+    """Plane layouts and depths among an encoder's formats; None if it takes any."""
+    found = set()
+    for name in formats:
+        try:
+            layout = layout_of(name)
+        except ValueError:
+            continue  # a hardware surface
+        found.add((layout.chroma, layout.depth))
+    return found or None
+
+
+def _asked_format(
+    name: str, encoder: str, color: ColorSpec, taken: set[tuple[Chroma, int]] | None
+) -> ColorSpec:
+    """Colours of the pixel format that the user asked for."""
+    try:
+        layout = layout_of(name)
+    except ValueError as error:
+        fix = "Try yuv420p, yuv420p10le, yuv422p10le or yuv444p."
+        raise UsageError(name, "unknown or unusable pixel format", fix) from error
+    if taken is not None and (layout.chroma, layout.depth) not in taken:
+        names = sorted({format_name(c, d) for c, d in taken})
+        raise UsageError(name, f"{encoder} does not take it", f"It takes {', '.join(names)}.")
+    return with_layout(color, layout.chroma, layout.depth)
+
+
+_RICHER = (Chroma.C420, Chroma.C422, Chroma.C444)
+
+
+def _nearest(color: ColorSpec, encoder: str, taken: set[tuple[Chroma, int]] | None) -> ColorSpec:
+    """The taken layout that loses least of the source's colours."""
+    wanted = max(color.depth, 10) if is_hdr(color) else color.depth
+    if taken is None:
+        return with_layout(color, color.chroma, wanted)
+    order = {
+        # Few players show H.264 or HEVC without chroma planes; empty ones cost nothing.
+        Chroma.GRAY: (Chroma.GRAY, *_RICHER) if encoder == "ffv1" else (*_RICHER, Chroma.GRAY),
+        Chroma.C420: _RICHER,
+        Chroma.C422: (Chroma.C422, Chroma.C444, Chroma.C420),
+        Chroma.C444: (Chroma.C444, Chroma.C422, Chroma.C420),
+        Chroma.RGB: (Chroma.RGB, Chroma.C444, Chroma.C422, Chroma.C420),
+    }[color.chroma]
+    # Depth first: too few bits show as bands everywhere, chroma only at sharp coloured edges.
+    deep_enough = [d for _, d in taken if d >= wanted]
+    depth = min(deep_enough) if deep_enough else max(d for _, d in taken)
+    for chroma in order:
+        fitting = [d for c, d in taken if c is chroma and d >= depth]
+        if fitting:
+            return with_layout(color, chroma, min(fitting))
+    raise UsageError(encoder, "takes no pixel format that vinr can make", "Choose another --codec.")
+
+
+def _encoder_format(color: ColorSpec, formats: tuple[str, ...]) -> str:
+    """The encoder's own name for a layout and depth; planar where it has that."""
+    plain = format_name(color.chroma, color.depth)
+    if not formats or plain in formats:
+        return plain
+    for name in formats:
+        try:
+            layout = layout_of(name)
+        except ValueError:
+            continue
+        same = (layout.chroma, layout.depth) == (color.chroma, color.depth)
+        if same and not name.startswith("yuvj"):
+            return name
+    return plain
+
+
+def _part_format(canonical: str) -> str:
+    """A format that holds the codec and keeps timestamps exactly."""
+    if canonical in _MP4_CODECS or canonical == "ffv1":
+        return "mp4"
+    return "mov" if canonical in _MOV_CODECS else "nut"
+
+
+def _arguments(
+    options: EncodeOptions, name: str, codec: Codec, color: ColorSpec, container: str
+) -> tuple[str, ...]:
+    """Ffmpeg output arguments for quality and preset, and the user's own behind them."""
+    arguments = [*codec.fixed]
+    crf = codec.crf if options.crf is None else options.crf
+    if crf is not None:
+        _check_crf(crf, options, name, codec)
+        arguments += ["-crf", f"{crf:g}"]
+    preset = options.preset or codec.preset
+    if name == "prores" and preset is None:
+        preset = "hq" if color.chroma is Chroma.C422 else "4444"
+    if preset is not None:
+        _check_preset(preset, name, codec)
+        arguments += [codec.preset_option, preset]
+    if codec.canonical == "hevc" and container in ("mp4", "mov"):
+        arguments += ["-tag:v", "hvc1"]  # the tag that Apple's players want
+    if container == "avi":
+        arguments += ["-bf", "0"]  # AVI has no presentation times to put B-frames in order
+    return (*arguments, *options.extra)
+
+
+def _check_crf(crf: float, options: EncodeOptions, name: str, codec: Codec) -> None:
+    low, high = codec.crf_range
+    if codec.crf_range == (0, 0):
+        raise UsageError("--crf", f"{name} has no such quality setting", "Leave --crf away.")
+    if not math.isfinite(crf) or not low <= crf <= high:
+        cause = f"{options.crf:g} is out of range for {name}"
+        raise UsageError("--crf", cause, f"Use {low:g} (best) to {high:g}.")
+
+
+def _check_preset(preset: str, name: str, codec: Codec) -> None:
+    if name in CODECS and preset not in codec.presets:
+        fix = f"Use one of {', '.join(codec.presets)}." if codec.presets else "Leave it away."
+        raise UsageError("--preset", f"{preset} is no preset of {name}", fix)

@@ -1,0 +1,421 @@
+"""What a file holds, read once into frozen records."""
+
+import statistics
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vinr_cli.color.spec import (
+    HD_LINES,
+    Chroma,
+    ColorSpec,
+    Matrix,
+    is_exact,
+    matrix_of_tag,
+)
+from vinr_cli.errors import InputError
+from vinr_cli.media.borders import LIBRARY_ERRORS, reading, require_file, url, words_of
+from vinr_cli.media.formats import (
+    FULL,
+    MATRICES,
+    PRIMARIES,
+    STUDIO,
+    TRANSFERS,
+    Layout,
+    layout_of,
+    siting_of,
+)
+
+_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_MICROSECONDS = 1_000_000  # container durations count in these
+_VARIABLE = Fraction(1, 1000)
+"""Intervals that differ by more than this (seconds), and by more than a tick, are a variable rate.
+
+Matroska rounds every time to a millisecond, so a constant rate shows differences of up to one.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """The main video stream.
+
+    Attributes:
+        index: Stream index in the file.
+        codec: Codec name.
+        width: Columns of a decoded frame, before any rotation.
+        height: Lines of a decoded frame, before any rotation.
+        pix_fmt: Pixel format that the decoder yields.
+        color: Colours of the frames that `FrameReader` yields.
+        time_base: Seconds per tick of this stream's PTS.
+        rate: Mean frame rate in frames per second; None if unknown.
+        start_pts: PTS of the first frame; None if unknown.
+        duration: Duration in seconds that the file claims; None if it claims none.
+        frames: Number of frames that the file claims; None if it claims none.
+        sample_aspect: Width of a pixel over its height.
+        rotation: Degrees (0, 90, 180, 270) to turn a frame clockwise to show it upright.
+        interlaced: Whether the first frame is interlaced.
+        alpha: Whether the stream has an alpha channel, which is dropped.
+    """
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    pix_fmt: str
+    color: ColorSpec
+    time_base: Fraction
+    rate: Fraction | None
+    start_pts: int | None
+    duration: Fraction | None
+    frames: int | None
+    sample_aspect: Fraction
+    rotation: int
+    interlaced: bool
+    alpha: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrackInfo:
+    """A stream that is not the main video.
+
+    Attributes:
+        index: Stream index in the file.
+        kind: audio, subtitle, data, attachment or video.
+        codec: Codec name; empty if unknown.
+        language: Language tag, None if the file has none.
+        title: Title, None if the file has none.
+        start: First timestamp in seconds; None if unknown.
+        duration: Duration in seconds; None if unknown.
+        channels: Audio channels; None for other kinds.
+        sample_rate: Audio samples per second; None for other kinds.
+    """
+
+    index: int
+    kind: str
+    codec: str
+    language: str | None
+    title: str | None
+    start: Fraction | None
+    duration: Fraction | None
+    channels: int | None = None
+    sample_rate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """A file as far as its headers and its first frame tell.
+
+    Attributes:
+        path: The file.
+        container: ffmpeg's name of the container format.
+        duration: Duration in seconds that the file claims; None if it claims none.
+        size_bytes: Size of the file.
+        bit_rate: Bits per second over all streams; None if unknown.
+        video: The main video stream.
+        tracks: All other streams, in file order.
+        metadata: Tags of the container, in file order.
+        notices: What the user should know about how the file is understood.
+    """
+
+    path: Path
+    container: str
+    duration: Fraction | None
+    size_bytes: int
+    bit_rate: int | None
+    video: VideoInfo
+    tracks: tuple[TrackInfo, ...]
+    metadata: tuple[tuple[str, str], ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamps:
+    """Statistics of a stream's presentation times.
+
+    Attributes:
+        pts: PTS that occur, each once, in increasing order (ticks).
+        duplicates: Packets whose PTS another packet has too.
+        missing: Packets without PTS.
+        last_duration: Duration of the packet with the greatest PTS (ticks); None if unknown.
+        variable: Whether the intervals differ by more than the container's rounding.
+        shortest: Least interval (ticks); None below two frames.
+        median: Median interval (ticks); None below two frames.
+        longest: Greatest interval (ticks); None below two frames.
+    """
+
+    pts: tuple[int, ...]
+    duplicates: int
+    missing: int
+    last_duration: int | None
+    variable: bool
+    shortest: int | None
+    median: int | None
+    longest: int | None
+
+
+def probe(path: Path) -> MediaInfo:
+    """Read what a file holds; decodes one frame of the main video stream.
+
+    Args:
+        path: A local file.
+
+    Returns:
+        The file's description. The main video stream is the one that ffmpeg would choose, and
+        never a cover picture.
+
+    Raises:
+        InputError: If the path is no readable file, no media file, has no video stream, or if no
+            frame of the video stream can be decoded.
+    """
+    require_file(path)
+    with reading(path), open_input(path) as container:
+        stream = _main_video(path, container)
+        frame = _first_frame(path, container, stream)
+        notices: list[str] = []
+        video = _describe_video(path, stream, frame, notices)
+        return MediaInfo(
+            path=path,
+            container=container.format.name,
+            duration=_seconds(container.duration, Fraction(1, _MICROSECONDS)),
+            size_bytes=path.stat().st_size,
+            bit_rate=container.bit_rate or None,
+            video=video,
+            tracks=tuple(_describe_track(s) for s in container.streams if s.index != stream.index),
+            metadata=tuple(container.metadata.items()),
+            notices=tuple(notices),
+        )
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open a file for reading; tags that are not UTF-8 lose the odd bytes, not the file.
+
+    Raises:
+        av.error.FFmpegError, OSError: As PyAV raises them.
+    """
+    return av.open(url(path), "r", metadata_errors="replace")
+
+
+def codec_name(stream: Stream) -> str:
+    """Name of a stream's codec (not of the library that decodes it); empty if unknown."""
+    context = stream.codec_context
+    return "" if context is None else context.codec.canonical_name
+
+
+def scan_timestamps(path: Path, info: VideoInfo, limit: int | None = None) -> Timestamps:
+    """Collect the presentation times of a stream without decoding it.
+
+    Args:
+        path: The file.
+        info: The stream, from `probe`.
+        limit: Packets to read at most; None reads them all.
+
+    Returns:
+        The times; packets that an edit list hides are left out. A file that breaks off gives the
+        times up to there.
+
+    Raises:
+        InputError: If the file cannot be opened.
+    """
+    times: list[int] = []
+    durations: dict[int, int | None] = {}
+    missing = count = 0
+    with reading(path), open_input(path) as container:
+        packets = container.demux(container.streams[info.index])
+        while limit is None or count < limit:
+            try:
+                packet = next(packets, None)
+            except LIBRARY_ERRORS:
+                break
+            if packet is None:
+                break
+            if not packet.size or packet.is_discard:
+                continue
+            count += 1
+            if packet.pts is None:
+                missing += 1
+            else:
+                times.append(packet.pts)
+                durations[packet.pts] = packet.duration
+    unique = tuple(sorted(set(times)))
+    last = durations[unique[-1]] if unique else None
+    return _statistics(unique, len(times) - len(unique), missing, last, info.time_base)
+
+
+def _statistics(
+    pts: tuple[int, ...], duplicates: int, missing: int, last: int | None, time_base: Fraction
+) -> Timestamps:
+    """Interval statistics of sorted, distinct times."""
+    steps = [b - a for a, b in zip(pts, pts[1:], strict=False)]
+    if not steps:
+        return Timestamps(pts, duplicates, missing, last or None, False, None, None, None)
+    slack = max(1, _VARIABLE / time_base)
+    return Timestamps(
+        pts,
+        duplicates,
+        missing,
+        last or None,
+        max(steps) - min(steps) > slack,
+        min(steps),
+        statistics.median_low(steps),
+        max(steps),
+    )
+
+
+def _main_video(path: Path, container: InputContainer) -> VideoStream:
+    """The stream to work on."""
+    moving = [s for s in container.streams.video if not s.disposition & _PICTURE]
+    if not moving:
+        some = "only a still cover picture" if container.streams.video else "no video stream"
+        raise InputError(path, f"has {some}", "Give a file with moving pictures.")
+    best = container.streams.best("video")
+    chosen = next((s for s in moving if best is not None and s.index == best.index), moving[0])
+    if chosen.codec_context is None:
+        raise InputError(path, f"no decoder for its video stream {chosen.index}")
+    return chosen
+
+
+def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> VideoFrame:
+    """Decode up to the first frame; damaged packets before it are skipped."""
+    reason: BaseException | None = None
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except LIBRARY_ERRORS as error:
+                reason = error
+                continue
+            if frames:
+                return cast(VideoFrame, frames[0])
+    except LIBRARY_ERRORS as error:
+        reason = error
+    cause = f"no frame of its {codec_name(stream)} video can be decoded"
+    raise InputError(path, f"{cause}: {words_of(reason)}" if reason else cause) from reason
+
+
+def _describe_video(
+    path: Path, stream: VideoStream, frame: VideoFrame, notices: list[str]
+) -> VideoInfo:
+    """Describe the main stream by its header and first frame."""
+    try:
+        layout = layout_of(frame.format.name)
+    except ValueError as error:
+        raise InputError(path, str(error)) from error
+    codec = codec_name(stream)
+    rotation = _rotation(frame, notices)
+    lines = frame.width if rotation in (90, 270) else frame.height
+    color = _color(frame, layout, codec, lines, notices)
+    alpha = layout.alpha or stream.metadata.get("alpha_mode") == "1"  # WebM keeps it apart
+    if alpha:
+        notices.append("the alpha channel is dropped")
+    if frame.interlaced_frame:
+        notices.append("interlaced video: its fields are not separated, motion may look combed")
+    time_base = stream.time_base or Fraction(1, _MICROSECONDS)
+    return VideoInfo(
+        index=stream.index,
+        codec=codec,
+        width=frame.width,
+        height=frame.height,
+        pix_fmt=frame.format.name,
+        color=color,
+        time_base=time_base,
+        rate=_rate(stream),
+        start_pts=frame.pts if frame.pts is not None else stream.start_time,
+        duration=_seconds(stream.duration, time_base),
+        frames=stream.frames or None,
+        sample_aspect=stream.sample_aspect_ratio or Fraction(1),
+        rotation=rotation,
+        interlaced=bool(frame.interlaced_frame),
+        alpha=alpha,
+    )
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    """Mean frame rate, if the header gives one that can be."""
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate is not None and 0 < rate <= 100_000:
+            return rate
+    return None
+
+
+def _seconds(ticks: int | None, time_base: Fraction) -> Fraction | None:
+    """A duration in seconds; None where the file says none or nonsense."""
+    return ticks * time_base if ticks is not None and ticks > 0 else None
+
+
+def _rotation(frame: VideoFrame, notices: list[str]) -> int:
+    """Clockwise degrees that show a frame upright, from its display matrix."""
+    matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    if matrix is None:
+        return 0
+    a, b, _, c, d = memoryview(bytes(matrix)).cast("i")[:5]
+    if a * d - b * c < 0:
+        notices.append("its display matrix mirrors the picture: the mirroring is dropped")
+    degrees = -frame.rotation % 360
+    upright = round(degrees / 90) * 90 % 360
+    if upright != degrees:
+        notices.append(f"its display matrix turns by {degrees} degrees: {upright} is used")
+    return upright
+
+
+def _color(
+    frame: VideoFrame, layout: Layout, codec: str, lines: int, notices: list[str]
+) -> ColorSpec:
+    """Colour description of the canonical planes of a frame."""
+    tag = MATRICES.get(int(frame.colorspace))
+    spec = ColorSpec(
+        chroma=layout.chroma,
+        matrix=matrix_of_tag(tag, height=lines),
+        full_range=_is_full(int(frame.color_range), layout, codec),
+        depth=layout.depth,
+        siting=siting_of(layout.chroma, codec),
+        primaries=PRIMARIES.get(int(frame.color_primaries)),
+        transfer=TRANSFERS.get(int(frame.color_trc)),
+        tagged_matrix=tag,
+    )
+    if layout.chroma is Chroma.RGB:
+        return replace(spec, matrix=Matrix.RGB, tagged_matrix="gbr")
+    if layout.chroma is Chroma.GRAY or spec.matrix is Matrix.RGB:
+        matrix = matrix_of_tag(None, height=lines)
+        return replace(spec, matrix=matrix, tagged_matrix=None if tag == "gbr" else tag)
+    if tag is None:
+        how = f"{HD_LINES} lines or more" if lines >= HD_LINES else f"fewer than {HD_LINES} lines"
+        name = "BT.709" if spec.matrix is Matrix.BT709 else "BT.601"
+        notices.append(f"no colour matrix is tagged: {name} is used ({how})")
+    elif not is_exact(tag):
+        notices.append(f"matrix {tag} is worked on as {spec.matrix.value}; the tag is kept")
+    return spec
+
+
+def _is_full(color_range: int, layout: Layout, codec: str) -> bool:
+    """Whether code values run over the whole depth."""
+    if color_range in (STUDIO, FULL):
+        return color_range == FULL
+    stills = codec in ("mjpeg", "png", "apng", "gif", "qtrle", "rawvideo", "ffv1")
+    return layout.full_range or (layout.chroma is Chroma.GRAY and stills)
+
+
+def _describe_track(stream: Stream) -> TrackInfo:
+    """Describe a stream that is not worked on."""
+    context = stream.codec_context
+    audio = context if context is not None and stream.type == "audio" else None
+    return TrackInfo(
+        index=stream.index,
+        kind=stream.type,
+        codec=codec_name(stream),
+        language=stream.language,
+        title=stream.metadata.get("title"),
+        start=None
+        if stream.start_time is None or stream.time_base is None
+        else stream.start_time * stream.time_base,
+        duration=_seconds(stream.duration, stream.time_base or Fraction(1)),
+        channels=getattr(audio, "channels", None),
+        sample_rate=getattr(audio, "sample_rate", None),
+    )

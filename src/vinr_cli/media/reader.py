@@ -1,0 +1,367 @@
+"""Frames of a video stream as planes with exact presentation times."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from vinr_cli.color.spec import Chroma
+from vinr_cli.errors import InputError
+from vinr_cli.media.borders import LIBRARY_ERRORS, reading, require_file, words_of
+from vinr_cli.media.formats import layout_of, pixel_format
+from vinr_cli.media.probe import VideoInfo, open_input
+
+Plane = NDArray[np.uint8] | NDArray[np.uint16]
+
+_SEEK_BACK = (Fraction(0), Fraction(2), Fraction(15))
+"""Seconds before the wanted start to try to seek to, before reading from the beginning.
+
+A container may point at a key frame that is shown after the wanted frame (open groups of
+pictures, wrong key-frame flags); then an earlier one is tried.
+"""
+_MAX_PENDING = 4
+"""Frames without a usable time that are held back, waiting for the next good time."""
+_SHORT = Fraction(9, 10)
+"""A file that gives less than this share of the duration it claims is called truncated."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded frame.
+
+    Attributes:
+        pts: Presentation time in ticks of the stream's time base, greater than the one before.
+        duration: Ticks that the file shows it for; None if the file does not say.
+        planes: C-contiguous arrays (h_p, w_p), uint8 for 8 bits and uint16 above, in the order Y,
+            Cb, Cr or R, G, B or gray, as the stream's `ColorSpec` says. Not shared with the
+            decoder.
+    """
+
+    pts: int
+    duration: int | None
+    planes: tuple[Plane, ...]
+
+
+class FrameReader:
+    """Decode a stream from start to end, in presentation order, every frame once.
+
+    Use as a context manager and iterate::
+
+        with FrameReader(path, info.video) as reader:
+            for frame in reader:
+                ...
+
+    Times that are missing, repeated or go backwards are repaired and reported in `notices`.
+    Damaged packets are left out, which leaves a gap in the times and shifts nothing.
+
+    Args:
+        path: The file.
+        info: The stream, from `probe`.
+        start_pts: First time to yield (ticks); None from the first frame.
+        end_pts: First time not to yield any more (ticks); None to the end.
+
+    Attributes:
+        notices: What had to be repaired or left out, complete once the iteration has ended.
+
+    Raises:
+        InputError: While iterating: if the frame size changes, if reading fails, or if no frame
+            could be decoded.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        start_pts: int | None = None,
+        end_pts: int | None = None,
+    ) -> None:
+        require_file(path)
+        self.notices: list[str] = []
+        self._path = path
+        self._info = info
+        self._start = start_pts
+        self._end = end_pts
+        self._container: InputContainer | None = None
+        self._damaged = 0
+        self._corrupt = 0
+        self._reformatted = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; may be called more than once."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames from `start_pts` up to, not including, `end_pts`."""
+        clock = _Clock(_usual_interval(self._info), self.notices, self._where)
+        count = 0
+        last: int | None = None
+        for frame, pts in clock.repair(self._decoded_from_start()):
+            if self._start is not None and pts < self._start:
+                continue
+            if self._end is not None and pts >= self._end:
+                break
+            count += 1
+            last = pts
+            yield Frame(pts, frame.duration or None, self._planes(frame, pts))
+        self._summarise(count, last)
+
+    def _planes(self, frame: VideoFrame, pts: int) -> tuple[Plane, ...]:
+        """The frame's samples, if it is still the same kind of picture."""
+        info = self._info
+        if (frame.width, frame.height) != (info.width, info.height):
+            cause = (
+                f"the frame size changes from {info.width}x{info.height} to "
+                f"{frame.width}x{frame.height} at {self._where(pts)}"
+            )
+            raise InputError(self._path, cause, "Cut the file there, or keep one size.")
+        if frame.format.name != info.pix_fmt and not self._reformatted:
+            self._reformatted = True
+            was, now = info.pix_fmt, frame.format.name
+            self.notices.append(
+                f"the pixel format changes from {was} to {now} at {self._where(pts)}"
+            )
+        with reading(self._path, f"the frame at {self._where(pts)} cannot be used"):
+            return planes_of(frame, info)
+
+    def _summarise(self, count: int, last: int | None) -> None:
+        """Tell, after the last frame, what was wrong."""
+        if self._damaged > 1:
+            self.notices.append(f"{self._damaged} damaged packets in all were left out")
+        if self._corrupt > 1:
+            self.notices.append(f"{self._corrupt} frames in all are damaged in part")
+        if count == 0 and self._start is None and self._end is None:
+            raise InputError(self._path, "no frame of its video can be decoded")
+        claimed = self._info.duration
+        if self._end is not None or claimed is None or last is None:
+            return
+        tb = self._info.time_base
+        end = (last - (self._info.start_pts or 0)) * tb + _usual_interval(self._info) * tb
+        if end < claimed * _SHORT:
+            self.notices.append(
+                f"the file ends after {float(end):.3f} s of the {float(claimed):.3f} s that it "
+                "claims: it seems truncated"
+            )
+
+    def _where(self, pts: int | None) -> str:
+        """A place in the stream, for people."""
+        return "?" if pts is None else f"{float(pts * self._info.time_base):.3f} s (PTS {pts})"
+
+    def _decoded_from_start(self) -> Iterator[VideoFrame]:
+        """Decode from a key frame at or before the wanted start."""
+        start = self._start
+        first = self._info.start_pts
+        if start is not None and (first is None or start > first):
+            for back in _SEEK_BACK:
+                frames = self._decoded(start - int(back / self._info.time_base))
+                head = next(frames, None)
+                if head is not None and head.pts is not None and head.pts <= start:
+                    yield head
+                    yield from frames
+                    return
+        yield from self._decoded(None)
+
+    def _decoded(self, seek_to: int | None) -> Iterator[VideoFrame]:
+        """Open the file, seek, and decode until the decoder is drained."""
+        self.close()
+        with reading(self._path):
+            self._container = open_input(self._path)
+            stream = cast(VideoStream, self._container.streams[self._info.index])
+            stream.thread_type = "AUTO"  # type: ignore[assignment]
+        if seek_to is not None:
+            try:
+                self._container.seek(seek_to, stream=stream)
+            except LIBRARY_ERRORS:
+                return  # this file cannot be searched there
+        last: int | None = None
+        for packet in self._packets(self._container, stream):
+            for frame in self._decode(packet, last):
+                if frame.is_corrupt:
+                    self._note_corrupt(frame)
+                last = frame.pts if frame.pts is not None else last
+                yield frame
+
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+        """Packets to the end of the file, then the empty one that drains the decoder."""
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.error.InvalidDataError, av.error.EOFError) as error:
+                self.notices.append(f"the file is damaged and ends early: {words_of(error)}")
+                packet = Packet()
+                packet.stream = stream
+                yield packet
+                return
+            except LIBRARY_ERRORS as error:
+                raise InputError(self._path, f"reading failed: {words_of(error)}") from error
+            if packet is None:
+                return
+            yield packet
+
+    def _decode(self, packet: Packet, last: int | None) -> list[VideoFrame]:
+        """Decode one packet; a damaged one is left out and noted."""
+        try:
+            return cast(list[VideoFrame], packet.decode())
+        except av.error.InvalidDataError:
+            if not self._damaged:
+                place = packet.pts if packet.pts is not None else last
+                self.notices.append(f"a damaged packet at {self._where(place)} is left out")
+            self._damaged += 1
+            return []
+        except LIBRARY_ERRORS as error:
+            place = self._where(packet.pts if packet.pts is not None else last)
+            cause = f"decoding failed at {place}: {words_of(error)}"
+            raise InputError(self._path, cause) from error
+
+    def _note_corrupt(self, frame: VideoFrame) -> None:
+        if not self._corrupt:
+            self.notices.append(f"the frame at {self._where(frame.pts)} is damaged in part")
+        self._corrupt += 1
+
+
+def planes_of(frame: VideoFrame, info: VideoInfo) -> tuple[Plane, ...]:
+    """Copy a decoded frame's samples into planes of the stream's canonical format.
+
+    Args:
+        frame: A frame in any pixel format of system memory, of the stream's size.
+        info: The stream; its colour description says which planes are wanted.
+
+    Returns:
+        Planes as in `Frame`.
+    """
+    wanted = pixel_format(info.color)
+    layout = layout_of(frame.format.name)
+    if not layout.direct or layout.name != wanted:
+        frame = frame.reformat(format=wanted)
+    deep = info.color.depth > 8
+    planes = tuple(_copy(p, deep) for p in frame.planes[: 1 if len(frame.planes) < 3 else 3])
+    if info.color.chroma is Chroma.RGB:
+        green, blue, red = planes
+        return (red, green, blue)
+    return planes
+
+
+def _copy(plane: VideoPlane, deep: bool) -> Plane:
+    """One plane without the padding at the end of its lines."""
+    lines = np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size]
+    rows = lines.reshape(plane.height, plane.line_size)
+    if deep:
+        return rows.view("<u2")[:, : plane.width].astype(np.uint16)
+    return rows[:, : plane.width].copy()
+
+
+def _usual_interval(info: VideoInfo) -> int:
+    """Ticks between frames where the times themselves do not tell; 1/25 s if nothing does."""
+    return max(1, round(1 / ((info.rate or Fraction(25)) * info.time_base)))
+
+
+class _Clock:
+    """Gives every frame a time greater than the one before.
+
+    A frame without time, or with one that is not greater, waits for the next good time and is
+    put evenly in between. If a run of waiting frames has times that increase among themselves, the
+    stream's clock was set back there: that and all later times continue where the old clock was.
+
+    Args:
+        interval: Ticks between frames where nothing tells.
+        notices: Takes one line per kind of repair.
+        where: Names a time for people.
+    """
+
+    def __init__(
+        self, interval: int, notices: list[str], where: Callable[[int | None], str]
+    ) -> None:
+        self._interval = interval
+        self._notices = notices
+        self._where = where
+        self._last: int | None = None
+        self._offset = 0
+        self._pending: list[VideoFrame] = []
+        self._told: set[str] = set()
+
+    def repair(self, frames: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
+        """Yield each frame with its repaired time, in the order given."""
+        for frame in frames:
+            time = None if frame.pts is None else frame.pts + self._offset
+            if time is not None and (self._last is None or time > self._last):
+                yield from self._emit(self._fill(time))
+                yield from self._emit([(frame, time)])
+                continue
+            self._pending.append(frame)
+            if len(self._pending) > _MAX_PENDING:
+                yield from self._emit(self._give_up_waiting())
+        yield from self._emit(self._continue_evenly())
+
+    def _emit(self, timed: Sequence[tuple[VideoFrame, int]]) -> Iterator[tuple[VideoFrame, int]]:
+        for frame, time in timed:
+            self._last = time
+            yield frame, time
+
+    def _fill(self, time: int) -> list[tuple[VideoFrame, int]]:
+        """Spread the waiting frames evenly before a good time."""
+        waiting, self._pending = self._pending, []
+        if not waiting:
+            return []
+        self._tell("times are missing or repeated and were spread evenly", waiting[0])
+        count = len(waiting)
+        if self._last is None:
+            return [(f, time - (count - k) * self._interval) for k, f in enumerate(waiting)]
+        room = time - self._last - 1
+        if room < count:
+            self._tell("frames that have the time of their neighbour were left out", waiting[0])
+            waiting = waiting[count - room :] if room else []
+            count = len(waiting)
+        step = Fraction(time - self._last, count + 1)
+        return [(f, self._last + int(step * (k + 1))) for k, f in enumerate(waiting)]
+
+    def _give_up_waiting(self) -> list[tuple[VideoFrame, int]]:
+        """No good time came: the clock was set back, or there are no times at all."""
+        times = [f.pts for f in self._pending]
+        known = [t for t in times if t is not None]
+        rising = all(b > a for a, b in zip(known, known[1:], strict=False))
+        if self._last is None or len(known) < len(times) or not rising:
+            return self._continue_evenly()
+        waiting, self._pending = self._pending, []
+        self._tell("the clock is set back; later times continue from there", waiting[0])
+        self._offset = self._last + self._interval - known[0]
+        return [(f, t + self._offset) for f, t in zip(waiting, known, strict=True)]
+
+    def _continue_evenly(self) -> list[tuple[VideoFrame, int]]:
+        """Give the waiting frames times at the usual interval."""
+        waiting, self._pending = self._pending, []
+        if waiting:
+            self._tell("times are missing or repeated and were spread evenly", waiting[0])
+        base = -self._interval if self._last is None else self._last
+        return [(f, base + (k + 1) * self._interval) for k, f in enumerate(waiting)]
+
+    def _tell(self, what: str, frame: VideoFrame) -> None:
+        """Report a kind of repair once, with the place of the first."""
+        if what not in self._told:
+            self._told.add(what)
+            place = frame.pts if frame.pts is not None else self._last
+            self._notices.append(f"{what} (first at {self._where(place)})")
