@@ -1,0 +1,63 @@
+"""Which device does the work, and in which number format."""
+
+import torch
+
+from vinr_cli.errors import DeviceError, UsageError
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+"""What `--precision` takes."""
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that a name means.
+
+    Args:
+        name: auto (cuda, then mps, then cpu), cpu, cuda, cuda:<i> or mps.
+
+    Raises:
+        UsageError: no such name.
+        DeviceError: the device is not there. Nothing else is chosen in its place.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, colon, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdecimal())):
+        raise UsageError("--device", f"unknown device {name!r}", "Use auto, cpu, cuda[:i] or mps.")
+    if kind == "cuda":
+        return _cuda(name, int(index or 0))
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError(name, "this machine has no Metal device", "Use --device cpu.")
+    return torch.device(kind)
+
+
+def _cuda(name: str, index: int) -> torch.device:
+    if not torch.cuda.is_available():
+        built = "PyTorch sees none" if torch.version.cuda else "this PyTorch is built without CUDA"
+        raise DeviceError(name, f"no CUDA device: {built}", "Use --device cpu or auto.")
+    count = torch.cuda.device_count()
+    if index >= count:
+        raise DeviceError(
+            name, f"there are {count} CUDA devices", f"Use cuda:0 to cuda:{count - 1}."
+        )
+    return torch.device("cuda", index)
+
+
+def choose_precision(name: str) -> torch.dtype | None:
+    """Number format of the encoder's products; rendering is always float32.
+
+    Args:
+        name: auto (float32), fp32, bf16 or fp16.
+
+    Returns:
+        The autocast type, or None for plain float32.
+
+    Raises:
+        UsageError: no such name.
+    """
+    if name not in PRECISIONS:
+        raise UsageError(
+            "--precision", f"unknown precision {name!r}", f"Use {', '.join(PRECISIONS)}."
+        )
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(name)

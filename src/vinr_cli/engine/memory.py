@@ -1,0 +1,122 @@
+"""How much memory there is, what a pair of frames costs, and what an out-of-memory looks like."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.plan.tiles import Cost
+
+DEFAULT_HALO = 32
+"""LR pixels around a tile's core, for a network that does not state its own `halo`."""
+
+DEFAULT_ALIGNMENT = 8
+"""Tiles begin at multiples of this many LR pixels unless the network states its `alignment`: the
+coarsest pyramid level of the family is at 1/8."""
+
+DEFAULT_COST = Cost(lr_bytes=12_000, hr_bytes=300)
+"""Peak bytes of a pair for a network that does not state its own `cost`."""
+
+SHARE = {"cuda": 0.85, "mps": 0.6, "cpu": 0.5}
+"""Share of the free memory that one pair may use. On a CPU the encoder and the page cache live in
+the same memory."""
+
+UNKNOWN_FREE = 2 << 30
+"""Bytes taken for free where the system does not say."""
+
+_MEMINFO = Path("/proc/meminfo")
+_CGROUPS = (  # (limit, use) of the container that we may live in: version 2, then version 1
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    ),
+)
+
+
+def budget(device: torch.device, limit: int | None) -> int:
+    """Bytes that one pair may use.
+
+    Args:
+        device: Where the network runs.
+        limit: What the user allows; None takes a share of what is free now.
+    """
+    return limit if limit is not None else int(free_bytes(device) * SHARE[device.type])
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory of a device that could be allocated now, in bytes.
+
+    On a CPU it is what Linux calls available, or the rest of the container's limit if that is
+    less; systems that do not say count as `UNKNOWN_FREE`.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free + cached)
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    known = [size for size in (_available(), _container_rest()) if size is not None]
+    return min(known, default=UNKNOWN_FREE)
+
+
+def _available() -> int | None:
+    """Bytes that the system says are available."""
+    try:
+        for line in _MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    if sys.platform == "win32":
+        return None
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None
+
+
+def _container_rest() -> int | None:
+    """Bytes left under the container's limit; None if there is no limit."""
+    for limit, use in _CGROUPS:
+        try:
+            return max(0, int(Path(limit).read_text()) - int(Path(use).read_text()))
+        except (OSError, ValueError):  # no such group, or "max"
+            continue
+    return None
+
+
+def cost_of(model: VideoINR) -> Cost:
+    """What a pixel costs: the network's own `cost`, else `DEFAULT_COST`."""
+    cost = getattr(model, "cost", None)
+    return cost if isinstance(cost, Cost) else DEFAULT_COST
+
+
+def halo_of(model: VideoINR) -> int:
+    """LR pixels that a tile needs around its core: the network's `halo`, else `DEFAULT_HALO`."""
+    return int(getattr(model, "halo", DEFAULT_HALO))
+
+
+def alignment_of(model: VideoINR) -> int:
+    """Where tiles may begin: the network's `alignment`, else `DEFAULT_ALIGNMENT`."""
+    return int(getattr(model, "alignment", DEFAULT_ALIGNMENT))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on any device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(
+        words in text for words in ("out of memory", "can't allocate", "not enough memory")
+    )
+
+
+def release(device: torch.device) -> None:
+    """Give cached blocks back, so that smaller tiles find contiguous memory."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,304 @@
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.errors import DeviceError
+from vinr_cli.model.videoinr import VideoINR
+
+LR = (40, 56)
+THIRD = Fraction(1, 3)
+
+
+def video(count: int, size: tuple[int, int] = LR) -> list[Tensor]:
+    """Smooth frames of a pattern that moves by a pixel a frame."""
+    y = torch.arange(size[0], dtype=torch.float32)[:, None]
+    x = torch.arange(size[1], dtype=torch.float32)
+    return [
+        torch.stack(
+            [
+                0.5 + 0.4 * torch.sin(y / (3 + c) + c) * torch.cos((x - k) / (4 + c))
+                for c in range(3)
+            ]
+        )
+        for k in range(count)
+    ]
+
+
+class Counting:
+    """Counts the calls of a network's steps."""
+
+    def __init__(self, network: VideoINR, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls = {"encode_frame": 0, "encode_pair": 0, "prepare": 0, "render": 0}
+        for name in self.calls:
+            monkeypatch.setattr(network, name, self._counted(name, getattr(network, name)))
+
+    def _counted(self, name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            self.calls[name] += 1
+            return step(*args)
+
+        return call
+
+
+@pytest.mark.parametrize("hr", [(140, 196), (40, 56), (81, 113), (23, 31)])
+def test_rendering_is_the_networks_own_query(network: VideoINR, hr: tuple[int, int]) -> None:
+    """Without tiles, the result is bit for bit that of `network(frames, t, size)`."""
+    a, b, c = video(3)
+    renderer = PairRenderer(network, LR, hr)
+    assert renderer.layout.whole
+    for first, second in ((a, b), (b, c)):
+        renderer.pair(first, second)
+        for t in (0, THIRD, 0.5):
+            with torch.inference_mode():
+                wanted = network(torch.stack([first, second])[None], float(t), hr)[0]
+            assert torch.equal(renderer.render(t), wanted)
+
+
+def test_each_frame_is_encoded_once(network: VideoINR, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five frames at three times a pair: five frame encodings, four pairs, twelve renderings."""
+    counting = Counting(network, monkeypatch)
+    renderer = PairRenderer(network, LR, (60, 84))
+    frames = video(5)
+    renderer.push(frames[0])
+    for frame in frames[1:]:
+        renderer.push(frame)
+        for t in (0, THIRD, 2 * THIRD):
+            renderer.render(t)
+
+    assert counting.calls == {"encode_frame": 5, "encode_pair": 4, "prepare": 4, "render": 12}
+
+
+def test_nothing_is_computed_before_it_is_asked_for(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pairs that show no output cost nothing."""
+    counting = Counting(network, monkeypatch)
+    renderer = PairRenderer(network, LR, (60, 84))
+    for frame in video(4):
+        renderer.push(frame)
+    assert sum(counting.calls.values()) == 0
+
+    renderer.render(0.5)
+    assert counting.calls["encode_frame"] == 2
+
+
+def test_a_skipped_pair_does_not_mix_frames(network: VideoINR) -> None:
+    """After pairs that were not rendered, features of an older frame are not taken by mistake."""
+    a, b, c, d = video(4)
+    renderer = PairRenderer(network, LR, (60, 84))
+    renderer.pair(a, b)
+    renderer.render(0.5)
+    renderer.pair(c, d)
+    fresh = PairRenderer(network, LR, (60, 84))
+    fresh.pair(c, d)
+    assert torch.equal(renderer.render(0.5), fresh.render(0.5))
+    renderer.pair(a, d)  # same second frame, another first
+    fresh = PairRenderer(network, LR, (60, 84))
+    fresh.pair(a, d)
+    assert torch.equal(renderer.render(0.5), fresh.render(0.5))
+
+
+def test_one_frame_makes_a_pair_with_itself(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The held last frame, and the only one, is encoded once and rendered at t = 0 of itself."""
+    counting = Counting(network, monkeypatch)
+    (frame,) = video(1)
+    renderer = PairRenderer(network, LR, (60, 84))
+    renderer.push(frame)
+    out = renderer.render(0)
+
+    assert out.shape == (3, 60, 84)
+    assert counting.calls["encode_frame"] == 1
+
+
+@pytest.mark.parametrize("hr", [(280, 392), (160, 224), (121, 170), (61, 90)])
+def test_tiles_equal_the_whole_frame(network: VideoINR, hr: tuple[int, int]) -> None:
+    """Tiles with the network's halo stay within 1/255 of the whole frame, at every scale."""
+    lr = (160, 224)
+    a, b = video(2, lr)
+    whole = PairRenderer(network, lr, hr, tile=0)
+    tiled = PairRenderer(network, lr, hr, tile=48)
+    assert whole.layout.whole
+    assert len(tiled.layout.tiles) == 4 * 5
+    for renderer in (whole, tiled):
+        renderer.pair(a, b)
+    for t in (0, THIRD):
+        assert (whole.render(t) - tiled.render(t)).abs().max() < 1 / 255
+
+
+def test_a_budget_makes_tiles(network: VideoINR) -> None:
+    """A memory limit below the estimate of a whole frame leads to tiles, a large one does not."""
+    assert PairRenderer(network, (300, 400), (600, 800), budget=1 << 40).layout.whole
+    assert not PairRenderer(network, (300, 400), (600, 800), budget=400 << 20).layout.whole
+
+
+def test_tiles_that_do_not_fit_together_are_made_one_after_the_other(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With little memory each tile renders all times of the pair before the next is encoded."""
+    counting = Counting(network, monkeypatch)
+    renderer = PairRenderer(network, LR, (60, 84), tile=32, budget=4 * 12 * 60 * 84 * 3)
+    renderer.pair(*video(2))
+    outputs = list(renderer.render_all([0, 0.25, 0.5]))
+
+    assert len(renderer.layout.tiles) == 4
+    assert len(outputs) == 3
+    assert counting.calls == {"encode_frame": 8, "encode_pair": 4, "prepare": 4, "render": 12}
+
+
+class Starving:
+    """Lets a network run out of memory for tiles of more LR pixels than `room`."""
+
+    def __init__(
+        self, network: VideoINR, monkeypatch: pytest.MonkeyPatch, room: int, error: Exception
+    ) -> None:
+        self.failures = 0
+        encode = network.encode_frame
+
+        def encode_frame(frame: Tensor) -> Any:
+            if math.prod(frame.shape[-2:]) > room:
+                self.failures += 1
+                raise error
+            return encode(frame)
+
+        monkeypatch.setattr(network, "encode_frame", encode_frame)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("MPS backend out of memory"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_takes_smaller_tiles_and_loses_no_frame(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """When memory runs out, the same outputs are made in smaller tiles, and it is said."""
+    lr, hr = (256, 320), (256, 321)
+    a, b = video(2, lr)
+    whole = PairRenderer(network, lr, hr, tile=0)
+    whole.pair(a, b)
+    wanted = list(whole.render_all([0, THIRD, 2 * THIRD]))
+
+    starving = Starving(network, monkeypatch, 250 * 250, error)
+    told: list[str] = []
+    renderer = PairRenderer(network, lr, hr, notify=told.append)
+    renderer.pair(a, b)
+    outputs = list(renderer.render_all([0, THIRD, 2 * THIRD]))
+
+    assert starving.failures >= 1
+    assert len(told) == starving.failures
+    assert "tiles a frame" in told[-1]
+    assert len(outputs) == 3
+    for output, want in zip(outputs, wanted, strict=True):
+        assert (output - want).abs().max() < 1 / 255
+
+
+def test_memory_that_runs_out_in_a_later_pair_loses_no_frame(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of memory in the middle of a run: the pair is done again, in smaller tiles."""
+    lr, hr = (256, 320), (256, 321)
+    a, b, c = video(3, lr)
+    whole = PairRenderer(network, lr, hr, tile=0)
+    whole.pair(b, c)
+    wanted = whole.render(0.5)
+
+    renderer = PairRenderer(network, lr, hr)
+    renderer.pair(a, b)
+    renderer.render(0.5)
+    assert renderer.layout.whole
+    Starving(network, monkeypatch, 250 * 250, torch.OutOfMemoryError("out of memory"))
+    renderer.pair(b, c)
+    assert (renderer.render(0.5) - wanted).abs().max() < 1 / 255
+    assert not renderer.layout.whole
+
+
+def test_no_memory_at_all_is_a_device_error(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the smallest tile, and at once where tiles are forbidden, the device is too small."""
+    starving = Starving(network, monkeypatch, 0, torch.OutOfMemoryError("out of memory"))
+    renderer = PairRenderer(network, LR, (60, 84))
+    renderer.pair(*video(2))
+    with pytest.raises(DeviceError, match="out of memory even for the smallest tile of a 84x60"):
+        renderer.render(0)
+    assert starving.failures > 1
+
+    starving.failures = 0
+    renderer = PairRenderer(network, LR, (60, 84), tile=0)
+    renderer.pair(*video(2))
+    with pytest.raises(DeviceError):
+        renderer.render(0)
+    assert starving.failures == 1
+
+
+def test_other_errors_are_not_taken_for_out_of_memory(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A RuntimeError of another kind is raised as it is."""
+    starving = Starving(network, monkeypatch, 0, RuntimeError("shape mismatch"))
+    renderer = PairRenderer(network, LR, (60, 84))
+    renderer.pair(*video(2))
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        renderer.render(0)
+    assert starving.failures == 1
+
+
+def test_bf16_stays_close_to_fp32(network: VideoINR) -> None:
+    """The encoder in bf16 and the rendering in fp32 stay above 45 dB of all-fp32."""
+    a, b, c = video(3)
+    plain = PairRenderer(network, LR, (80, 112))
+    mixed = PairRenderer(network, LR, (80, 112), autocast=torch.bfloat16)
+    for first, second in ((a, b), (b, c)):
+        for renderer in (plain, mixed):
+            renderer.pair(first, second)
+        for t in (0, 0.5):
+            one, two = plain.render(t), mixed.render(t)
+            assert two.dtype == torch.float32
+            error = (one - two).square().mean()
+            assert error > 0
+            assert -10 * math.log10(float(error)) >= 45
+
+
+def test_mixed_precision_still_encodes_each_frame_once(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Making features float32 again does not make their frame unknown to the next pair."""
+    counting = Counting(network, monkeypatch)
+    seen: list[bool] = []
+    prepare = network.prepare
+
+    def spying(features: Any, grid: Any, previous: Any = None) -> Any:
+        seen.append(previous is not None and previous.features.second is features.first)
+        return prepare(features, grid, previous)
+
+    monkeypatch.setattr(network, "prepare", spying)
+    renderer = PairRenderer(network, LR, (80, 112), autocast=torch.bfloat16)
+    for frame in video(3):
+        renderer.push(frame)
+        renderer.render(0)
+    assert counting.calls["encode_frame"] == 3
+    assert seen == [False, True, True]
+
+
+def test_misuse_is_refused(network: VideoINR) -> None:
+    """No pair, another frame size and times outside of [0, 1] raise ValueError."""
+    renderer = PairRenderer(network, LR, (60, 84))
+    with pytest.raises(ValueError, match="no pair"):
+        renderer.render(0)
+    with pytest.raises(ValueError, match="expected"):
+        renderer.push(torch.zeros(3, 40, 57))
+    renderer.push(torch.zeros(3, *LR))
+    with pytest.raises(ValueError, match=r"outside of \[0, 1\]"):
+        renderer.render(1.5)

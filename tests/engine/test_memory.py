@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from vinr_cli.engine import memory
+from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.plan.tiles import Cost
+
+CPU = torch.device("cpu")
+
+
+def test_the_free_memory_of_this_machine_is_plausible() -> None:
+    """Between 16 MiB and 64 TiB."""
+    assert 1 << 24 < memory.free_bytes(CPU) < 1 << 46
+
+
+def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the container may still use wins where it is less than what the machine has."""
+    limit, use = tmp_path / "max", tmp_path / "current"
+    monkeypatch.setattr(memory, "_CGROUPS", ((str(limit), str(use)),))
+    everything = memory.free_bytes(CPU)
+    use.write_text("1000000\n")
+    limit.write_text("3000000\n")
+    assert memory.free_bytes(CPU) == 2_000_000
+    limit.write_text("500\n")
+    assert memory.free_bytes(CPU) == 0
+    limit.write_text("max\n")
+    assert memory.free_bytes(CPU) > everything // 2
+
+
+def test_a_system_that_does_not_say_has_a_fallback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without /proc, sysconf and a container, two GiB are taken for free."""
+
+    def unknown(_: str) -> int:
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(memory, "_CGROUPS", ())
+    assert memory.free_bytes(CPU) > 1 << 24  # sysconf knows
+    monkeypatch.setattr("os.sysconf", unknown)
+    assert memory.free_bytes(CPU) == memory.UNKNOWN_FREE
+
+
+def test_a_budget_is_the_users_or_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit counts as given; without one, half of what is free on a CPU."""
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 1000)
+    assert memory.budget(CPU, 77) == 77
+    assert memory.budget(CPU, None) == 500
+
+
+def test_a_network_may_state_its_own_figures(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`halo`, `alignment` and `cost` of a network win over the defaults."""
+    monkeypatch.setattr(network, "halo", 5, raising=False)
+    monkeypatch.setattr(network, "alignment", 4, raising=False)
+    monkeypatch.setattr(network, "cost", Cost(1, 2), raising=False)
+    assert memory.halo_of(network) == 5
+    assert memory.alignment_of(network) == 4
+    assert memory.cost_of(network) == Cost(1, 2)
+    bare = torch.nn.Module()
+    assert memory.halo_of(bare) == 32  # type: ignore[arg-type]
+    assert memory.alignment_of(bare) == 8  # type: ignore[arg-type]
+    assert memory.cost_of(bare) == memory.DEFAULT_COST  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("whatever"), True),
+        (MemoryError(), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9"), True),
+        (RuntimeError("size mismatch"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_out_of_memory_is_recognised(error: BaseException, expected: bool) -> None:
+    """The devices' own words for it are known, and nothing else is mistaken for it."""
+    assert memory.is_out_of_memory(error) is expected
+
+
+def test_a_real_allocation_failure_is_recognised() -> None:
+    """What torch raises on this machine for an absurd tensor counts as out of memory."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert memory.is_out_of_memory(caught.value)
