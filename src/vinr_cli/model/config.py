@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ModelConfig:
         Raises:
             ValueError: unknown family, or a field that this version does not know.
         """
-        known = {c.family: c for c in (PublishedConfig, CompactConfig)}
+        known: dict[str, type[Any]] = {c.family: c for c in (PublishedConfig, CompactConfig)}
         rest = dict(fields)
         family = rest.pop("family", None)
         if family not in known:
@@ -40,7 +40,8 @@ class ModelConfig:
         names = {f.name for f in dataclasses.fields(known[family])}
         if unknown := rest.keys() - names:
             raise ValueError(f"unknown {family} config fields: {', '.join(sorted(unknown))}")
-        return known[family](**{k: tuple(v) if isinstance(v, list) else v for k, v in rest.items()})
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in rest.items()}
+        return cast(ModelConfig, known[family](**values))
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class CompactConfig(ModelConfig):
         canvas: Channels of the continuous canvas; the first three are RGB.
         basis: Cosines per direction in an LR cell; `basis` squared coefficients a channel.
         pyramid: Channels at 1/2, 1/4 and 1/8 of LR.
+        key: Channels that the cost volumes compare.
         radius: Radius of the cost volumes at 1/8, 1/4 and 1/2.
         fine: Channels of the frame feature used for the last refinement, at LR.
         hidden: Hidden width of the time INR.
@@ -106,10 +108,11 @@ class CompactConfig(ModelConfig):
     family: ClassVar[str] = "compact"
 
     width: int = 32
-    blocks: int = 4
+    blocks: int = 6
     canvas: int = 12
     basis: int = 4
     pyramid: tuple[int, int, int] = (32, 48, 64)
+    key: int = 24
     radius: tuple[int, int, int] = (4, 2, 2)
     fine: int = 16
     hidden: int = 32
@@ -118,5 +121,5 @@ class CompactConfig(ModelConfig):
 
     @property
     def decoder_inputs(self) -> int:
-        """Two warped canvases, the time INR's features and mask, time."""
-        return 2 * self.canvas + self.motion_features + 1 + 1
+        """Two moved canvases, the still colour, its change, the time INR's logits and features."""
+        return 2 * self.canvas + 3 + 3 + 2 + self.motion_features

@@ -11,7 +11,6 @@ the network keeps nothing between calls, so a frame's features serve both of its
 serve every time, and several threads may share one network.
 """
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
@@ -96,21 +95,24 @@ class VideoINR(nn.Module):
             raise TypeError(f"no network for a {type(config).__name__}")
         return cast(Self, super().__new__(chosen))
 
+    def __getnewargs__(self) -> tuple[ModelConfig]:
+        """What `copy` and `pickle` hand to `__new__`."""
+        return (self.config,)
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
 
     # -- the five steps -------------------------------------------------------------------------
 
-    @abstractmethod
     def encode_frame(self, frame: Tensor) -> FrameFeatures:
         """What depends on one frame alone.
 
         Args:
             frame: (B, 3, H, W), RGB in [0, 1], any H and W from 1 up.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def encode_pair(self, first: Any, second: Any) -> Features:
         """What depends on two neighbouring frames, for every time and size.
 
@@ -118,8 +120,8 @@ class VideoINR(nn.Module):
             first: `FrameFeatures` of the earlier frame, from this network.
             second: `FrameFeatures` of the later frame, of the same shape.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def prepare(self, features: Any, grid: Grid, previous: Any = None) -> Prepared:
         """What depends on the pair and the output grid, for every time.
 
@@ -129,8 +131,8 @@ class VideoINR(nn.Module):
             previous: What `prepare` gave for the pair before on the same grid, if at hand: work on
                 a shared frame is not done twice. Never changes the result.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def render(self, prepared: Any, t: Tensor) -> Tensor:
         """Colours at one time.
 
@@ -141,6 +143,7 @@ class VideoINR(nn.Module):
         Returns:
             (B, 3, h, w) RGB, near [0, 1] but not clamped; (h, w) is the grid's shape.
         """
+        raise NotImplementedError
 
     # -- the short way --------------------------------------------------------------------------
 

@@ -1,0 +1,610 @@
+"""The packaged network: VideoINR's idea, arranged so that a CPU can afford it.
+
+As in the paper (sections 3.1 to 3.3) two frames are encoded once, a space INR gives a feature at
+any (x, y), a time INR gives the motion to any t, and a decoder turns what the motion fetches into
+a colour. What differs is where the work is done:
+
+* The **space INR** is linear in a small cosine basis of the relative coordinate inside an LR cell
+  (as in a DCT). Its heavy part runs once per LR pixel and its value at any (x, y) is a sum of
+  cosines: a continuous *canvas* per frame, of which three channels are RGB.
+* The **motion** of a pair is found coarse to fine, with cost volumes between both frames warped
+  to their middle.
+* The **time INR** runs per LR pixel: (feature, t) to two flows, blending weights and features.
+* The **decoder** runs per output pixel on both warped canvases. It chooses between the first
+  frame's colour, the second's, and what stands still, and adds what is missing.
+
+Flows are in LR pixels, positive right and down. All tensors are float32 unless autocast says else.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor, nn
+
+from vinr_cli.model.config import CompactConfig
+from vinr_cli.model.grid import Axis, Grid
+from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
+
+PYRAMID_STRIDE = 8
+"""LR pixels per cell of the coarsest pyramid level."""
+
+BAND_PIXELS = 1 << 15
+"""Output pixels rendered together outside of training: their tensors stay in a CPU's cache."""
+
+STILL_LOGIT = -3.0
+"""Where the weight of the unmoved colour starts: low, so that the motion is learned first."""
+
+TIME_FEATURES = 3
+"""t, t² and sin πt."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompactFrame(FrameFeatures):
+    """Features of one frame, padded at the bottom and right to whole coarse cells.
+
+    Attributes:
+        padded: (B, 3, Hp, Wp), the frame padded by replication.
+        trunk: (B, width, Hp, Wp), what the canvas is made of.
+        fine: (B, fine, Hp, Wp), for the last refinement of the motion.
+        pyramid: Features at 1/2, 1/4, 1/8 of (Hp, Wp).
+        keys: Normalised features at the same levels, for the cost volumes.
+    """
+
+    padded: Tensor
+    trunk: Tensor
+    fine: Tensor
+    pyramid: tuple[Tensor, ...]
+    keys: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class CompactFeatures(Features):
+    """Features of a pair.
+
+    Attributes:
+        motion: (B, 2, Hp, Wp), flow (x, y) from the first frame to the second as seen from their
+            middle, in LR pixels.
+        state: (B, hidden, Hp, Wp), the time INR's first layer without its time part.
+        levels: The motion at 1/8, 1/4, 1/2 and 1 of LR, in cells of its level; for training.
+    """
+
+    motion: Tensor
+    state: Tensor
+    levels: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """A frame's canvas, sampled at a whole number of points per LR pixel.
+
+    Attributes:
+        colours: (B, 3, fy·Hp, fx·Wp), RGB.
+        texture: (B, canvas - 3, fy·Hp, fx·Wp), what the decoder sees beside them.
+        factors: (fy, fx).
+    """
+
+    colours: Tensor
+    texture: Tensor
+    factors: tuple[int, int]
+
+    def still(self, grid: Grid) -> Tensor:
+        """Colours on a grid, without motion: (B, 3, h, w)."""
+        rows, cols = (
+            (axis.position(self.colours.device) + 0.5) * factor - 0.5
+            for axis, factor in zip((grid.rows, grid.cols), self.factors, strict=True)
+        )
+        return sample_axes(self.colours, rows, cols)
+
+    def at(self, where: Tensor) -> tuple[Tensor, Tensor]:
+        """Colours and texture at `grid_sample` coordinates (B, h, w, 2)."""
+        colours, texture = (
+            F.grid_sample(x, where, mode="bilinear", padding_mode="border", align_corners=False)
+            for x in (self.colours, self.texture)
+        )
+        return colours, texture
+
+
+@dataclass(frozen=True, eq=False)
+class CompactPrepared(Prepared):
+    """A pair on an output grid.
+
+    Attributes:
+        canvases: Both frames' canvases.
+        still: Both frames' canvas colours on the grid itself, (B, 3, h, w).
+        inner: The grid that is rendered: the wanted one, or a denser one that `shrink` reduces.
+    """
+
+    canvases: tuple[Canvas, Canvas]
+    still: tuple[Tensor, Tensor]
+    inner: Grid
+
+
+def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+
+
+def _stack(*widths: int, stride: int = 1) -> nn.Sequential:
+    """3x3 convolutions with leaky ReLUs; the first one has the stride."""
+    layers: list[nn.Module] = []
+    for i, (a, b) in enumerate(pairwise(widths)):
+        layers += [_conv(a, b, stride=stride if i == 0 else 1), nn.LeakyReLU(0.1)]
+    return nn.Sequential(*layers)
+
+
+def _bias(layer: nn.Conv2d) -> Tensor:
+    """The layer's bias; every convolution here has one."""
+    return cast(Tensor, layer.bias)
+
+
+def _zeros(layer: nn.Conv2d) -> nn.Conv2d:
+    """The layer with all parameters zero: what it adds is nothing until training moves it."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(_bias(layer))
+    return layer
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a leaky ReLU, added to the input."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _conv(width, width)
+        self.second = _conv(width, width)
+        with torch.no_grad():
+            self.second.weight.mul_(0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        y: Tensor = self.second(F.leaky_relu(self.first(x), 0.1))
+        return x + y
+
+
+class FrameEncoder(nn.Module):
+    """Everything that depends on one frame alone."""
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        widths = (config.width, *config.pyramid)
+        self.first = _conv(3, config.width)
+        self.trunk = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
+        self.pyramid = nn.ModuleList(_stack(a, b, b, stride=2) for a, b in pairwise(widths))
+        # Centred and scaled per channel, so that the cosine between two keys has contrast; the
+        # statistics are constants outside of training, so a tile sees what its frame sees.
+        self.keys = nn.ModuleList(
+            nn.Sequential(_conv(c, config.key, 1), nn.BatchNorm2d(config.key, affine=False))
+            for c in config.pyramid
+        )
+        self.fine = _conv(config.width, config.fine, 1)
+
+    def forward(self, frame: Tensor) -> CompactFrame:
+        """(B, 3, H, W) to its features."""
+        height, width = frame.shape[-2:]
+        pad = (-width % PYRAMID_STRIDE, -height % PYRAMID_STRIDE)
+        padded = F.pad(frame, (0, pad[0], 0, pad[1]), mode="replicate") if any(pad) else frame
+        padded = padded.contiguous(memory_format=torch.channels_last)
+        first = F.leaky_relu(self.first(padded), 0.1)
+        trunk = self.trunk(first)
+        levels, keys = [], []
+        level = first
+        for reduce, key in zip(self.pyramid, self.keys, strict=True):
+            level = reduce(level)
+            levels.append(level)
+            keys.append(F.normalize(key(level).float(), dim=1))
+        return CompactFrame(frame, padded, trunk, self.fine(trunk), tuple(levels), tuple(keys))
+
+
+class SpaceINR(nn.Module):
+    """The continuous canvas: coefficients per LR pixel of a cosine basis in its cell.
+
+    With r in [0, 1] the position inside the cell, basis function k is cos(π k r) in each
+    direction (a DCT-II basis sampled at any r). The coefficients are a 3x3 convolution, so at an
+    integer factor the cosines fold into its weights and the canvas is one convolution.
+    """
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        self.channels, self.basis = config.canvas, config.basis
+        self.coefficients = _conv(config.width, config.canvas * config.basis**2)
+        with torch.no_grad():
+            weight = self.coefficients.weight.view(config.canvas, config.basis**2, -1)
+            weight[:3] *= 0.1  # colours start as the bicubic enlargement
+            weight[3:, 1:] *= 0.5
+            _bias(self.coefficients).view(config.canvas, -1)[:3] = 0
+
+    def _cosines(self, factor: int) -> Tensor:
+        """(factor, basis): every basis function at the centres of `factor` equal parts."""
+        device = self.coefficients.weight.device
+        r = (torch.arange(factor, device=device, dtype=torch.float32) + 0.5) / factor
+        k = torch.arange(self.basis, device=device, dtype=torch.float32)
+        return torch.cos(math.pi * r[:, None] * k)
+
+    def forward(self, frame: CompactFrame, factors: tuple[int, int]) -> Canvas:
+        """The canvas at an integer number of samples per LR pixel.
+
+        Args:
+            frame: Features of a frame.
+            factors: Samples per LR pixel, vertically and horizontally, from 1 up.
+        """
+        mix = torch.einsum("yj,xk->yxjk", *(self._cosines(f) for f in factors)).flatten(0, 1)
+        mix = mix.flatten(1)
+        layer, n = self.coefficients, self.channels
+        weight = torch.einsum(
+            "pj,njcyx->npcyx", mix, layer.weight.view(n, -1, *layer.weight.shape[1:])
+        )
+        bias = _bias(layer).view(n, -1) @ mix.t()
+        colours = self._paint(frame.trunk, weight[:3], bias[:3], factors)
+        texture = self._paint(frame.trunk, weight[3:], bias[3:], factors)
+        # With `antialias` the cubic's parameter is -1/2, the one of the usual bicubic enlargement.
+        enlarged = F.interpolate(
+            frame.padded.float().contiguous(),
+            (colours.shape[2], colours.shape[3]),
+            mode="bicubic",
+            align_corners=False,
+            antialias=True,
+        )
+        return Canvas(colours + enlarged, texture, factors)
+
+    @staticmethod
+    def _paint(trunk: Tensor, weight: Tensor, bias: Tensor, factors: tuple[int, int]) -> Tensor:
+        """Cells side by side: (B, n, fy·H, fx·W) from weights (n, fy·fx, C, 3, 3)."""
+        (fy, fx), n = factors, weight.shape[0]
+        kernel = weight.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        cells = F.conv2d(trunk, kernel, bias.flatten(), padding=1).float()
+        b, _, h, w = cells.shape
+        # As `pixel_shuffle` for two factors, in two transpositions: ten times as fast backwards.
+        lines = cells.reshape(b * n * fy, fx, h * w).transpose(1, 2).reshape(b * n, fy, h, w * fx)
+        return lines.transpose(1, 2).reshape(b, n, h * fy, w * fx)
+
+
+def _normalised(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pixel positions (0 is the first pixel's centre) to `grid_sample`'s coordinates."""
+    return torch.stack([(2 * x + 1) / size[1] - 1, (2 * y + 1) / size[0] - 1], -1)
+
+
+def warp(x: Tensor, flow: Tensor) -> Tensor:
+    """Read x at each pixel's position plus the flow; (B, C, H, W) and (B, 2, H, W), in pixels."""
+    height, width = flow.shape[-2:]
+    xs = torch.arange(width, device=flow.device, dtype=torch.float32)
+    ys = torch.arange(height, device=flow.device, dtype=torch.float32)
+    flow = flow.float()
+    where = _normalised(xs + flow[:, 0], ys[:, None] + flow[:, 1], (height, width))
+    return F.grid_sample(
+        x.float(), where, mode="bilinear", padding_mode="border", align_corners=False
+    )
+
+
+def cost_volume(first: Tensor, second: Tensor, radius: int) -> Tensor:
+    """Cosine of both frames' keys for every displacement, as seen from their middle.
+
+    A displacement d is split between the frames: the first is read at x - floor(d/2), the second
+    at x + ceil(d/2).
+
+    Args:
+        first: (B, C, H, W), unit length over C.
+        second: The same for the second frame.
+        radius: Largest displacement in cells.
+
+    Returns:
+        (B, (2·radius + 1)², H, W), row-major in (dy, dx).
+    """
+    height, width = first.shape[-2:]
+    first = F.pad(first, [radius] * 4, mode="replicate")
+    second = F.pad(second, [radius] * 4, mode="replicate")
+
+    def shifted(x: Tensor, dy: int, dx: int) -> Tensor:
+        return x[:, :, radius + dy : radius + dy + height, radius + dx : radius + dx + width]
+
+    steps = range(-radius, radius + 1)
+    costs = [
+        (shifted(first, -(dy // 2), -(dx // 2)) * shifted(second, dy - dy // 2, dx - dx // 2)).sum(
+            1
+        )
+        for dy in steps
+        for dx in steps
+    ]
+    return torch.stack(costs, 1)
+
+
+def soft_argmax(cost: Tensor, sharpness: Tensor, radius: int) -> Tensor:
+    """Mean displacement (x, y) under softmax(sharpness · cost); (B, 2, H, W), in cells."""
+    steps = torch.arange(-radius, radius + 1, device=cost.device, dtype=torch.float32)
+    dy, dx = torch.meshgrid(steps, steps, indexing="ij")
+    weights = torch.softmax(cost.float() * sharpness.float(), 1)
+    where = torch.stack([dx.flatten(), dy.flatten()])
+    return torch.einsum("bkhw,ck->bchw", weights, where)
+
+
+class MotionLevel(nn.Module):
+    """One step of the coarse-to-fine search."""
+
+    def __init__(self, *, inputs: int, radius: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.radius = radius
+        self.state = _stack((2 * radius + 1) ** 2 + inputs, *widths)
+        self.step = _zeros(_conv(widths[-1], 2))
+        self.sharpness = nn.Parameter(torch.tensor(12.0))
+
+    def forward(
+        self, keys: tuple[Tensor, Tensor], rest: list[Tensor], motion: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Refine a motion.
+
+        Args:
+            keys: Both frames' keys, already warped to the middle by the motion.
+            rest: What else the convolutions see, all at this level.
+            motion: (B, 2, H, W) so far, in cells of this level; None at the coarsest.
+
+        Returns:
+            The motion, in cells of this level, and the state handed to the next.
+        """
+        cost = cost_volume(*keys, self.radius)
+        state = self.state(torch.cat([cost, *rest], 1))
+        step = self.step(state).float() + soft_argmax(cost, self.sharpness, self.radius)
+        return (step if motion is None else motion + step), state
+
+
+def _up(x: Tensor) -> Tensor:
+    """Twice the size, bilinear."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class MotionSearch(nn.Module):
+    """The motion of a pair, from 1/8 of LR to LR."""
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        c1, c2, c3 = config.pyramid
+        r3, r2, r1 = config.radius
+        self.levels = nn.ModuleList(
+            [
+                MotionLevel(inputs=2 * c3, radius=r3, widths=(64, 64, 48)),
+                MotionLevel(inputs=2 * c2 + 48 + 2, radius=r2, widths=(64, 48, 48)),
+                MotionLevel(inputs=2 * c1 + 48 + 2, radius=r1, widths=(48, 32, 32)),
+            ]
+        )
+        self.last_state = _stack(2 * (config.fine + 3) + 32 + 2, 32, 32)
+        self.last_step = _zeros(_conv(32, 2))
+
+    def forward(
+        self, first: CompactFrame, second: CompactFrame
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Motion (B, 2, Hp, Wp) in LR pixels, state (B, 32, Hp, Wp), and every level's motion."""
+        keys = first.keys[-1], second.keys[-1]
+        motion, state = self.levels[0](keys, [first.pyramid[-1], second.pyramid[-1]], None)
+        found = [motion]
+        for search, i in zip(self.levels[1:], (1, 0), strict=True):
+            motion, state = _up(motion) * 2, _up(state)
+            back, forth = -motion / 2, motion / 2
+            a, b = warp(first.pyramid[i], back), warp(second.pyramid[i], forth)
+            keys = warp(first.keys[i], back), warp(second.keys[i], forth)
+            motion, state = search(keys, [a, b, state, motion], motion)
+            found.append(motion)
+        motion, state = _up(motion) * 2, _up(state)
+        a = warp(torch.cat([first.padded, first.fine], 1), -motion / 2)
+        b = warp(torch.cat([second.padded, second.fine], 1), motion / 2)
+        state = self.last_state(torch.cat([a, b, state, motion], 1))
+        motion = motion + self.last_step(state).float()
+        return motion, state, (*found, motion)
+
+
+class TimeINR(nn.Module):
+    """(motion state, t) to flows, blending weights and features, per LR pixel."""
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        self.state = _conv(32, config.hidden)
+        self.time = nn.Linear(TIME_FEATURES, config.hidden)
+        self.middle = _conv(config.hidden, config.hidden, 1)
+        self.last = _conv(config.hidden, 4 + 2 + config.motion_features, 1)
+        with torch.no_grad():
+            self.last.weight[:6] = 0
+            _bias(self.last).zero_()
+
+    def forward(self, features: CompactFeatures, t: Tensor) -> Tensor:
+        """What the decoder needs to know of time t.
+
+        Args:
+            features: Of the pair.
+            t: (B,) in [0, 1].
+
+        Returns:
+            (B, 4 + 2 + motion_features, Hp, Wp): flow (x, y) to the first frame and to the second
+            in LR pixels, two logits, features.
+        """
+        times = torch.stack([t, t * t, torch.sin(math.pi * t)], 1)
+        hidden = F.relu(features.state + self.time(times)[:, :, None, None])
+        out = self.last(F.relu(self.middle(hidden))).float()
+        t = t[:, None, None, None]
+        to_first = -t * (features.motion + out[:, 0:2])
+        to_second = (1 - t) * (features.motion + out[:, 2:4])
+        return torch.cat([to_first, to_second, out[:, 4:]], 1)
+
+
+class Decoder(nn.Module):
+    """Colour of an output pixel from what both flows fetch and what stands still."""
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        self.first = _conv(config.decoder_inputs, config.decoder_hidden, 1)
+        self.time = nn.Linear(1, config.decoder_hidden, bias=False)
+        self.middle = _conv(config.decoder_hidden, config.decoder_hidden, 1)
+        self.last = _zeros(_conv(config.decoder_hidden, 3 + 2, 1))
+
+    def forward(
+        self,
+        first: tuple[Tensor, Tensor],
+        second: tuple[Tensor, Tensor],
+        still: tuple[Tensor, Tensor],
+        motion: Tensor,
+        t: Tensor,
+    ) -> Tensor:
+        """Blend and correct.
+
+        Args:
+            first: Colours and texture of the first frame at the moved positions.
+            second: The same of the second frame.
+            still: Both canvases' colours at the unmoved positions, (B, 3, h, w).
+            motion: Two logits and the time INR's features, (B, 2 + motion_features, h, w).
+            t: (B,) in [0, 1].
+
+        Returns:
+            (B, 3, h, w) RGB.
+        """
+        step = t[:, None, None, None]
+        stays = torch.lerp(still[0], still[1], step)
+        change = still[0] - still[1]
+        seen = torch.cat([*first, *second, stays, change, motion], 1)
+        seen = seen.contiguous(memory_format=torch.channels_last)
+        hidden = F.relu(self.first(seen) + self.time(t[:, None])[:, :, None, None])
+        out = self.last(F.relu(self.middle(hidden))).float()
+        # At t = 0 the first frame's colour starts with all the weight, at t = 1 the second's.
+        near = step.clamp(0.02, 0.98)
+        logits = motion[:, :2] + out[:, 3:]
+        from_first = logits[:, :1] + torch.log(1 - near)
+        from_second = torch.log(near).expand_as(from_first)
+        weights = torch.softmax(
+            torch.cat([from_first, from_second, logits[:, 1:] + STILL_LOGIT], 1), 1
+        )
+        blend = weights[:, :1] * first[0] + weights[:, 1:2] * second[0] + weights[:, 2:] * stays
+        return cast(Tensor, blend + out[:, :3])
+
+
+def _linear_taps(position: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Lower index, upper index and upper weight of linear sampling with clamped borders."""
+    position = position.clamp(0, length - 1)
+    low = position.floor()
+    index = low.long()
+    return index, (index + 1).clamp(max=length - 1), position - low
+
+
+def sample_axes(x: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+    """Bilinear samples of x on the product of two axes.
+
+    Args:
+        x: (B, C, H, W).
+        rows: Positions in pixels, (h,); 0 is the first row's centre; borders are clamped.
+        cols: The same for columns, (w,).
+
+    Returns:
+        (B, C, h, w).
+    """
+    low, high, weight = _linear_taps(rows, x.shape[2])
+    x = torch.lerp(x[:, :, low], x[:, :, high], weight[:, None])
+    low, high, weight = _linear_taps(cols, x.shape[3])
+    return torch.lerp(x[..., low], x[..., high], weight)
+
+
+def shrink_matrix(axis: Axis, inner: Axis, device: torch.device) -> Tensor:
+    """Weights that reduce an inner axis (at LR density) to a sparser one: (len(axis), len(inner)).
+
+    A triangle filter as wide as two output pixels: what an antialiased bilinear reduction does.
+    """
+    ratio = axis.lr / axis.hr
+    i = torch.arange(axis.start, axis.stop, device=device, dtype=torch.float64)[:, None]
+    j = torch.arange(inner.start, inner.stop, device=device, dtype=torch.float64)
+    weights = (1 - ((i + 0.5) * ratio - (j + 0.5)).abs() / ratio).clamp(min=0)
+    return (weights / weights.sum(1, keepdim=True)).float()
+
+
+def _inner_axis(axis: Axis) -> Axis:
+    """The axis itself, or all held LR pixels where the output is sparser than LR."""
+    if axis.hr >= axis.lr:
+        return axis
+    stop = axis.offset + axis.held
+    return Axis(axis.lr, axis.lr, axis.offset, stop, axis.offset, axis.held)
+
+
+class CompactVideoINR(VideoINR, config=CompactConfig):
+    """The packaged network; see the module's text.
+
+    Attributes:
+        halo: LR pixels around a tile that its result depends on in practice. (In theory a large
+            motion reaches further.)
+    """
+
+    config: CompactConfig
+    halo = 64
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__(config)
+        self.frame = FrameEncoder(config)
+        self.space = SpaceINR(config)
+        self.search = MotionSearch(config)
+        self.time = TimeINR(config)
+        self.decoder = Decoder(config)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def encode_frame(self, frame: Tensor) -> CompactFrame:
+        """See `VideoINR.encode_frame`."""
+        features: CompactFrame = self.frame(frame)
+        return features
+
+    def encode_pair(self, first: CompactFrame, second: CompactFrame) -> CompactFeatures:
+        """See `VideoINR.encode_pair`."""
+        motion, state, levels = self.search(first, second)
+        return CompactFeatures(first, second, motion, self.time.state(state), levels)
+
+    def prepare(
+        self, features: CompactFeatures, grid: Grid, previous: CompactPrepared | None = None
+    ) -> CompactPrepared:
+        """See `VideoINR.prepare`."""
+        inner = Grid(_inner_axis(grid.rows), _inner_axis(grid.cols))
+        factors = (-(-inner.rows.hr // inner.rows.lr), -(-inner.cols.hr // inner.cols.lr))
+        shared = (
+            previous is not None
+            and previous.features.second is features.first
+            and previous.grid == grid
+        )
+        if shared and previous is not None:
+            canvas, still = previous.canvases[1], previous.still[1]
+        else:
+            canvas = self.space(features.first, factors)
+            still = canvas.still(inner)
+        other = self.space(features.second, factors)
+        return CompactPrepared(
+            features=features,
+            grid=grid,
+            canvases=(canvas, other),
+            still=(still, other.still(inner)),
+            inner=inner,
+        )
+
+    def render(self, prepared: CompactPrepared, t: Tensor) -> Tensor:
+        """See `VideoINR.render`."""
+        inner, grid = prepared.inner, prepared.grid
+        motion: Tensor = self.time(prepared.features, t)
+        height, width = inner.shape
+        band = height if torch.is_grad_enabled() else max(1, BAND_PIXELS // width)
+        bands = [
+            self._render_rows(prepared, motion, t, y, min(y + band, height))
+            for y in range(0, height, band)
+        ]
+        out = bands[0] if len(bands) == 1 else torch.cat(bands, 2)
+        if inner.rows is not grid.rows:
+            out = torch.matmul(shrink_matrix(grid.rows, inner.rows, out.device), out)
+        if inner.cols is not grid.cols:
+            out = torch.matmul(out, shrink_matrix(grid.cols, inner.cols, out.device).t())
+        return out
+
+    def _render_rows(
+        self, prepared: CompactPrepared, motion: Tensor, t: Tensor, top: int, bottom: int
+    ) -> Tensor:
+        """Rows [top, bottom) of the inner grid."""
+        device = motion.device
+        rows = prepared.inner.rows.position(device)[top:bottom]
+        cols = prepared.inner.cols.position(device)
+        size = (motion.shape[2], motion.shape[3])
+        motion = sample_axes(motion, rows, cols)
+        moved = [
+            canvas.at(_normalised(cols + flow[:, 0], rows[:, None] + flow[:, 1], size))
+            for canvas, flow in zip(
+                prepared.canvases, (motion[:, 0:2], motion[:, 2:4]), strict=True
+            )
+        ]
+        still = tuple(colours[:, :, top:bottom] for colours in prepared.still)
+        out: Tensor = self.decoder(moved[0], moved[1], (still[0], still[1]), motion[:, 4:], t)
+        return out

@@ -1,0 +1,239 @@
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import Tensor
+
+from vinr_cli.model import Axis, Grid, ModelConfig, VideoINR
+from vinr_cli.model.compact import cost_volume, sample_axes, shrink_matrix, soft_argmax, warp
+from vinr_cli.model.config import CompactConfig
+
+SMALL = ModelConfig.compact(
+    width=8, blocks=1, canvas=6, pyramid=(8, 8, 8), key=4, fine=4, hidden=8, decoder_hidden=8
+)
+
+
+def network(seed: int = 0, strength: float = 0.2) -> VideoINR:
+    """A small network all of whose parts matter, also those that start at zero."""
+    torch.manual_seed(seed)
+    made = VideoINR(SMALL).eval()
+    with torch.no_grad():
+        for name, value in made.named_parameters():
+            if not bool(value.any()) or "last" in name or "step" in name:
+                value.copy_(torch.randn_like(value) * strength * 0.3)
+    return made
+
+
+def frames(height: int, width: int, batch: int = 1, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(batch * 2, 3, 6, 6, generator=generator)
+    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
+    return smooth.clamp(0, 1).view(batch, 2, 3, height, width)
+
+
+@pytest.mark.parametrize(
+    ("lr", "size"),
+    [
+        ((1, 1), (4, 3)),
+        ((1, 9), (1, 9)),
+        ((7, 5), (17, 25)),
+        ((33, 41), (9, 11)),
+        ((10, 12), (160, 192)),
+        ((12, 10), (6, 40)),
+    ],
+)
+@torch.inference_mode()
+def test_any_size(lr: tuple[int, int], size: tuple[int, int]) -> None:
+    """Any input size from 1x1 and any scale from 0.25 to 16 gives finite colours of that size."""
+    x = frames(*lr, batch=2)
+    net = network()
+
+    out = net.query(net.encode(x), torch.tensor([0.0, 0.7]), size)
+
+    assert out.shape == (2, 3, *size)
+    assert bool(out.isfinite().all())
+
+
+@torch.inference_mode()
+def test_untrained_network_is_bicubic_at_input_times() -> None:
+    """Before training, t = 0 is the bicubic enlargement of the first frame, but for 2 per cent."""
+    torch.manual_seed(0)
+    net = VideoINR(SMALL).eval()
+    x = frames(16, 16)
+    x[:, 1] = x[:, 0]
+    with torch.no_grad():
+        net.get_parameter("space.coefficients.weight").zero_()
+
+    out = net.query(net.encode(x), 0.0, (64, 64))
+
+    want = torch.nn.functional.interpolate(x[:, 0], (64, 64), mode="bicubic", antialias=True)
+    assert (out - want).abs().max() < 1e-5
+
+
+@torch.inference_mode()
+def test_window_equals_crop() -> None:
+    """Asking for a part of the frame gives exactly that part of the whole frame."""
+    net, x = network(), frames(18, 21)
+    features, t = net.encode(x), torch.tensor([0.4])
+    whole = net.query(features, t, (63, 73))
+
+    grid = Grid(Axis(18, 63, 10, 41, 0, 18), Axis(21, 73, 0, 30, 0, 21))
+    part = net.render(net.prepare(features, grid), t)
+
+    assert (part - whole[:, :, 10:41, :30]).abs().max() < 1e-5
+
+
+@torch.inference_mode()
+def test_previous_changes_nothing() -> None:
+    """Handing over the pair before gives the same colours as starting afresh."""
+    net = network()
+    a, b, c = (net.encode_frame(frames(16, 24, seed=s)[:, 0]) for s in range(3))
+    grid = Grid.full((16, 24), (40, 60))
+    before = net.prepare(net.encode_pair(a, b), grid)
+    pair, t = net.encode_pair(b, c), torch.tensor([0.3])
+
+    fresh = net.render(net.prepare(pair, grid), t)
+    reused = net.render(net.prepare(pair, grid, before), t)
+
+    assert torch.equal(fresh, reused)
+    assert net.prepare(pair, grid, before).canvases[0] is before.canvases[1]  # type: ignore[attr-defined]
+
+
+def test_bands_equal_one_piece() -> None:
+    """Rendering in bands of rows, as without gradients, equals rendering at once, as with them."""
+    net, x = network(), frames(24, 40)
+
+    with torch.no_grad():
+        banded = net.query(net.encode(x), 0.6, (240, 400))
+    whole = net.query(net.encode(x), 0.6, (240, 400))
+
+    assert (banded - whole.detach()).abs().max() < 1e-5
+
+
+def test_gradient_reaches_every_parameter() -> None:
+    """One loss on a picture between two frames trains every parameter."""
+    net = network().train()
+    features = net.encode(frames(24, 24, batch=2))
+    prepared = net.prepare(features, Grid.full((24, 24), (96, 96)))
+
+    net.render(prepared, torch.tensor([0.3, 0.6])).square().sum().backward()  # type: ignore[no-untyped-call]
+
+    idle = [n for n, p in net.named_parameters() if p.grad is None or not bool(p.grad.any())]
+    assert idle == []
+
+
+@torch.inference_mode()
+def test_batch_is_independent() -> None:
+    """A pair's colours do not depend on the other pairs of its batch."""
+    net, x = network(), frames(16, 16, batch=3)
+    t = torch.tensor([0.1, 0.5, 0.9])
+
+    together = net.query(net.encode(x), t, (40, 40))
+    alone = net.query(net.encode(x[1:2]), t[1:2], (40, 40))
+
+    assert (together[1:2] - alone).abs().max() < 1e-5
+
+
+def test_warp_moves_by_pixels() -> None:
+    """A flow of (2, 1) reads two pixels to the right and one below."""
+    x = torch.arange(48.0).view(1, 1, 6, 8)
+    flow = torch.tensor([2.0, 1.0]).view(1, 2, 1, 1).expand(1, 2, 6, 8)
+
+    out = warp(x, flow)
+
+    assert torch.allclose(out[..., :5, :6], x[..., 1:, 2:], atol=1e-4)
+
+
+def test_cost_volume_finds_a_shift() -> None:
+    """The best cost is at the true displacement, split between both frames, and its mean is it."""
+    torch.manual_seed(1)
+    wide = torch.nn.functional.normalize(torch.randn(1, 16, 20, 20), dim=1)
+    first, second = wide[:, :, 4:16, 4:16], wide[:, :, 3:15, 2:14]  # content moves by (2, 1)
+
+    cost = cost_volume(first, second, 3)
+    motion = soft_argmax(cost, torch.tensor(60.0), 3)
+
+    middle = motion[:, :, 4:8, 4:8]
+    assert torch.allclose(middle[:, 0], torch.tensor(2.0), atol=1e-2)
+    assert torch.allclose(middle[:, 1], torch.tensor(1.0), atol=1e-2)
+
+
+def test_sample_axes_is_bilinear() -> None:
+    """Sampling on axes equals PyTorch's bilinear resizing at the same positions."""
+    x = torch.rand(2, 3, 7, 9)
+    rows, cols = Axis.full(7, 20), Axis.full(9, 31)
+
+    out = sample_axes(x, rows.position(), cols.position())
+
+    want = torch.nn.functional.interpolate(x, (20, 31), mode="bilinear")
+    assert torch.allclose(out, want, atol=1e-5)
+
+
+def test_shrinking_keeps_the_mean() -> None:
+    """The reduction for scales below 1 averages: each output's weights sum to one."""
+    axis, inner = Axis.full(40, 13), Axis.full(40, 40)
+
+    weights = shrink_matrix(axis, inner, torch.device("cpu"))
+
+    assert weights.shape == (13, 40)
+    assert torch.allclose(weights.sum(1), torch.ones(13), atol=1e-6)
+
+
+def test_copies() -> None:
+    """A network survives deepcopy and pickle, and the copy gives the same colours."""
+    net, x = network(), frames(8, 8)
+
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):  # noqa: S301 - our own bytes
+        with torch.inference_mode():
+            assert torch.equal(twin(x, 0.5, (16, 16)), net(x, 0.5, (16, 16)))
+
+
+def test_config_round_trip() -> None:
+    """A config survives its JSON form, and an unknown field is refused by name."""
+    assert ModelConfig.from_dict(SMALL.to_dict()) == SMALL
+    with pytest.raises(ValueError, match="colour_of_hat"):
+        ModelConfig.from_dict({**SMALL.to_dict(), "colour_of_hat": 1})
+    with pytest.raises(ValueError, match="unknown model family"):
+        ModelConfig.from_dict({"family": "other"})
+
+
+@pytest.mark.parametrize(
+    ("t", "size", "message"),
+    [
+        (1.5, (8, 8), "must lie in"),
+        (float("nan"), (8, 8), "must lie in"),
+        (0.5, (1, 8), "outside of 0.25 to 16"),
+        (0.5, (8, 136), "outside of 0.25 to 16"),
+    ],
+)
+def test_refused_queries(t: float, size: tuple[int, int], message: str) -> None:
+    """A time outside of [0, 1] and a scale outside of 0.25 to 16 are refused."""
+    net = VideoINR(SMALL)
+    features = net.encode(frames(8, 8))
+
+    with pytest.raises(ValueError, match=message):
+        net.query(features, t, size)
+
+
+def test_wrong_shape_is_refused() -> None:
+    """Frames that are not (B, 2, 3, H, W) are refused with their shape."""
+    with pytest.raises(ValueError, match=r"\(1, 3, 8, 8\)"):
+        VideoINR(SMALL).encode(torch.zeros(1, 3, 8, 8))
+
+
+def test_unknown_config_is_refused() -> None:
+    """A config of no family builds no network."""
+
+    class Other(ModelConfig):
+        pass
+
+    with pytest.raises(TypeError, match="Other"):
+        VideoINR(Other())
+
+
+def test_default_size() -> None:
+    """The packaged configuration stays below a million parameters."""
+    net = VideoINR(CompactConfig())
+
+    assert sum(p.numel() for p in net.parameters()) < 1_000_000
