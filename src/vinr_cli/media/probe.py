@@ -3,6 +3,7 @@
 import statistics
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -253,7 +254,7 @@ def _statistics(
     pts: tuple[int, ...], duplicates: int, missing: int, last: int | None, time_base: Fraction
 ) -> Timestamps:
     """Interval statistics of sorted, distinct times."""
-    steps = [b - a for a, b in zip(pts, pts[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(pts)]
     if not steps:
         return Timestamps(pts, duplicates, missing, last or None, False, None, None, None)
     slack = max(1, _VARIABLE / time_base)

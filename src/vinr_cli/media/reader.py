@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -343,7 +344,7 @@ class _Clock:
         """No good time came: the clock was set back, or there are no times at all."""
         times = [f.pts for f in self._pending]
         known = [t for t in times if t is not None]
-        rising = all(b > a for a, b in zip(known, known[1:], strict=False))
+        rising = all(b > a for a, b in pairwise(known))
         if self._last is None or len(known) < len(times) or not rising:
             return self._continue_evenly()
         waiting, self._pending = self._pending, []

@@ -1,0 +1,435 @@
+"""A video part and the source's other tracks to one finished file, by stream copy.
+
+All times are exact fractions of seconds until they are rounded, once, to a stream's own ticks.
+"""
+
+import heapq
+import os
+import secrets
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import cast
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.container.core import Chapter
+from av.stream import AttachmentStream, Disposition, Stream
+from av.video.stream import VideoStream
+
+from vinr_cli.errors import EncoderError, OutputError, VerificationError
+from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of, writing
+from vinr_cli.media.convert import SUBTITLE_OF, audio_codec, convert_audio, convert_subtitle
+from vinr_cli.media.encoders import container_of
+from vinr_cli.media.probe import MediaInfo, codec_name, open_input
+from vinr_cli.media.tracks import (
+    TEXT_SUBTITLES,
+    Timed,
+    Times,
+    Track,
+    add_copy,
+    describe,
+    holds,
+    kept_tags,
+    packet_length,
+    packets_of,
+    scratch_name,
+)
+from vinr_cli.media.writer import ORIGIN
+
+ZERO, ONE = Fraction(0), Fraction(1)
+
+_OWN_CLOCK = frozenset({"mpegts", "mpeg", "asf"})
+"""Formats with a broadcast's clock, whose first time is arbitrary: the result starts at zero."""
+_KEEP_ROTATION = frozenset({"mp4", "mov", "matroska", "webm"})
+_MAX_MOVIE_SCALE = 1_000_000
+_NAME_BYTES = 255
+"""Longest file name on the usual file systems."""
+_SURROGATES = "".join(map(chr, range(0xDC80, 0xDD00)))
+
+
+def temporary_name(output: Path) -> Path:
+    """A hidden name beside the final one, with its suffix, that no other run uses."""
+    token = f".vinr-{secrets.token_hex(4)}{output.suffix}"
+    room = _NAME_BYTES - len(os.fsencode(token)) - 1
+    name = os.fsencode(output.stem)
+    stem = output.stem
+    if len(name) > room:
+        stem = os.fsdecode(name[:room]).rstrip(_SURROGATES)  # no half characters
+    return output.with_name(f".{stem}{token}")
+
+
+def finish(
+    video_part: Path,
+    source: MediaInfo,
+    target: Path,
+    *,
+    audio: bool = True,
+    shift: Fraction = ZERO,
+    cut: tuple[Fraction, Fraction | None] | None = None,
+    stretch: Fraction | None = None,
+    ffmpeg: Path,
+    notices: list[str],
+    last_duration: Fraction | None = None,
+    container: str | None = None,
+) -> None:
+    """Write the result: the part's video and what the container can hold of the source.
+
+    Args:
+        video_part: What `FrameWriter` wrote.
+        source: The source, from `probe`.
+        target: File to write, a temporary name; replaced if it exists.
+        audio: Whether sound tracks are kept.
+        shift: Seconds to subtract from the source tracks' times: by how much the source's time of
+            the first output frame is greater than the time that the frame was written with. 0
+            where the frames keep their times.
+        cut: Source times, in seconds on the clock of the source's PTS, from and until which
+            other tracks are kept; None keeps all.
+        stretch: Factor of slow motion; sound is re-encoded at its own pitch and that tempo.
+        ffmpeg: The binary that converts what cannot be copied.
+        notices: Takes a line for each stream that is converted or left out.
+        last_duration: How long the last frame is shown, in seconds; None repeats the interval
+            before it.
+        container: ffmpeg's name of the format; None takes it from the target's suffix.
+
+    Raises:
+        InputError: If the source or the part cannot be opened.
+        OutputError: If the target cannot be written.
+        UsageError: If the target's suffix names no format.
+    """
+    form = container or container_of(target)
+    with ExitStack() as stack:
+        part = _open(stack, video_part)
+        origin = _origin(part)
+        base = _base(source, origin, shift, cut)
+        times = Times(origin, shift, stretch or ONE, base, cut)
+        pts = _sorted_pts(video_part)
+        mux = _Mux(stack, source, target, form, ffmpeg, notices, times, audio)
+        mux.run(part, pts, last_duration)
+
+
+def check(
+    path: Path, *, frames: int, duration: Fraction, tolerance: Fraction, size: tuple[int, int]
+) -> None:
+    """Open a finished file again and compare it with the plan; nothing is decoded.
+
+    Args:
+        path: The file.
+        frames: Video frames that it must have.
+        duration: Seconds from the first frame's start to the last one's end.
+        tolerance: Allowed difference of the duration in seconds, not included.
+        size: (width, height) that its video must have.
+
+    Raises:
+        VerificationError: If anything differs, naming both values, or if it cannot be read.
+    """
+    try:
+        with open_input(path) as container:
+            stream = _moving(container)
+            found = (stream.codec_context.width, stream.codec_context.height)
+            count, first, end = _extent(container, stream)
+            claimed = Fraction(container.duration or 0, av.time_base)
+    except (*LIBRARY_ERRORS, IndexError) as error:
+        raise VerificationError(path, f"cannot be read back: {words_of(error)}") from error
+    if count != frames:
+        raise VerificationError(path, f"has {count} frames, planned were {frames}")
+    if found != size:
+        cause = f"is {found[0]}x{found[1]}, planned was {size[0]}x{size[1]}"
+        raise VerificationError(path, cause)
+    if abs(end - first - duration) >= tolerance:
+        cause = f"lasts {float(end - first):.6f} s, planned were {float(duration):.6f} s"
+        raise VerificationError(path, cause)
+    if claimed and claimed <= (end - first) / 2:
+        raise VerificationError(path, f"claims to last only {float(claimed):.6f} s")
+
+
+def _moving(container: InputContainer) -> VideoStream:
+    """The first video stream that is no cover picture."""
+    return next(s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
+
+
+def _extent(container: InputContainer, stream: VideoStream) -> tuple[int, Fraction, Fraction]:
+    """Frames of a stream, start of its first and end of its last, in seconds."""
+    tb = stream.time_base or ONE
+    count, first, last, end = 0, None, None, 0
+    for packet in container.demux(stream):
+        if not packet.size or packet.pts is None or packet.is_discard:
+            continue
+        count += 1
+        first = packet.pts if first is None else min(first, packet.pts)
+        if last is None or packet.pts > last:
+            last, end = packet.pts, packet.pts + (packet.duration or 0)
+    return count, (first or 0) * tb, end * tb
+
+
+def _open(stack: ExitStack, path: Path) -> InputContainer:
+    with reading(path):
+        return cast(InputContainer, stack.enter_context(open_input(path)))
+
+
+def _origin(part: InputContainer) -> Fraction:
+    """Time of the first frame, which the writer took off."""
+    comment = part.metadata.get("comment", "")
+    return Fraction(comment.removeprefix(ORIGIN)) if comment.startswith(ORIGIN) else ZERO
+
+
+def _base(
+    source: MediaInfo,
+    origin: Fraction,
+    shift: Fraction,
+    cut: tuple[Fraction, Fraction | None] | None,
+) -> Fraction:
+    """Seconds to take off all times, of sound and picture alike.
+
+    A first frame before zero moves to zero, because containers hide what lies before it.
+    """
+    if origin < 0 or source.container not in _OWN_CLOCK:
+        return min(origin, ZERO)
+    starts = [t.start - shift for t in source.tracks if t.kind == "audio" and t.start is not None]
+    if cut is not None:
+        starts = [max(s, cut[0] - shift) for s in starts]
+    return max(min([origin, *starts]), ZERO)
+
+
+def _sorted_pts(part: Path) -> "array[int]":
+    """All PTS of the part in increasing order; 8 bytes each, so hours of video stay small."""
+    with reading(part), open_input(part) as container:
+        found = (p.pts for p in container.demux(container.streams.video[0]) if p.size)
+        return array("q", sorted(p for p in found if p is not None))
+
+
+@dataclass(slots=True)
+class _Mux:
+    """One run of `finish`; `stack` closes what it opens."""
+
+    stack: ExitStack
+    source: MediaInfo
+    target: Path
+    form: str
+    ffmpeg: Path
+    notices: list[str]
+    times: Times
+    audio: bool
+    flows: list[Iterator[Timed]] = field(default_factory=list)
+
+    def run(self, part: InputContainer, pts: "array[int]", last: Fraction | None) -> None:
+        """Set up all streams, then copy packets in the order of their times."""
+        source = _open(self.stack, self.source.path)
+        video = part.streams.video[0]
+        tb = video.time_base or ONE
+        final = _last_ticks(pts, last, tb, video)
+        with writing(self.target):
+            out = self._open_target(tb)
+            picture = self._add_picture(out, source, video, pts)
+            self.flows.append(self._picture_packets(part, video, picture, pts, final))
+            self._add_others(out, source)
+            out.metadata.update(kept_tags(source.metadata))
+            end = self.times.origin + (pts[-1] + final) * tb - self.times.base
+            out.set_chapters(_chapters(source, self.times, end))
+            for _, packet in heapq.merge(*self.flows, key=_by_time):
+                out.mux(packet)
+            out.close()
+
+    def _open_target(self, tb: Fraction) -> OutputContainer:
+        """The target, with options that keep times exact."""
+        options = {}
+        if self.form in ("mp4", "mov"):
+            # Edit lists count in the movie's unit: the video's own makes them exact.
+            scale = str(min(tb.denominator, _MAX_MOVIE_SCALE))
+            options = {"movflags": "+faststart", "movie_timescale": scale}
+        container = av.open(url(self.target), "w", format=self.form, container_options=options)
+        return self.stack.enter_context(container)
+
+    def _add_picture(
+        self, out: OutputContainer, source: InputContainer, video: VideoStream, pts: "array[int]"
+    ) -> VideoStream:
+        """The stream of the new pictures, turned and tagged like the source's."""
+        picture = cast(VideoStream, add_copy(out, video))
+        original = source.streams[self.source.video.index]
+        picture.metadata.clear()
+        picture.metadata.update(kept_tags(original.metadata))
+        picture.disposition = original.disposition
+        rate = _constant_rate(pts, video.time_base or ONE)
+        if rate is not None:
+            picture.codec_context.framerate = rate
+            if self.form == "avi":
+                picture.time_base = 1 / rate
+        elif self.form == "avi":
+            raise OutputError(self.target, "AVI cannot hold a variable frame rate")
+        if codec_name(video) == "hevc" and self.form in ("mp4", "mov"):
+            picture.codec_context.codec_tag = "hvc1"
+        self._turn(picture)
+        return picture
+
+    def _turn(self, picture: VideoStream) -> None:
+        """Keep the rotation as a mark, so that the result is shown upright."""
+        degrees = self.source.video.rotation
+        if degrees and self.form in _KEEP_ROTATION:
+            picture.set_display_rotation(-degrees)
+        elif degrees:
+            self.notices.append(
+                f"{self.form} cannot say that the picture is turned by {degrees} degrees; "
+                "mp4, mov and mkv can"
+            )
+
+    def _picture_packets(
+        self,
+        part: InputContainer,
+        video: VideoStream,
+        picture: VideoStream,
+        pts: "array[int]",
+        final: int,
+    ) -> Iterator[Timed]:
+        """The part's packets at their times, each with the duration that it is shown for."""
+        tb = video.time_base or ONE
+        offset = round((self.times.origin - self.times.base) / tb)
+        for packet in part.demux(video):
+            if not packet.size or packet.pts is None:
+                continue
+            after = bisect_right(pts, packet.pts)
+            packet.duration = pts[after] - packet.pts if after < len(pts) else final
+            packet.pts += offset
+            if packet.dts is not None:
+                packet.dts += offset
+            packet.stream = picture
+            time = packet.dts if packet.dts is not None else packet.pts
+            yield float(time * tb), packet
+
+    def _add_others(self, out: OutputContainer, source: InputContainer) -> None:
+        """Decide about every other stream of the source."""
+        copied: dict[int, Track] = {}
+        for stream in source.streams:
+            if stream.index == self.source.video.index:
+                continue
+            if stream.type == "audio" and not self.audio:
+                continue
+            if isinstance(stream, AttachmentStream):
+                self._attach(out, stream)
+            elif stream.type == "audio":
+                self._add_sound(out, stream, copied)
+            elif stream.type == "subtitle":
+                self._add_subtitle(out, stream, copied)
+            elif stream.disposition & Disposition.attached_pic and holds(self.form, stream):
+                copied[stream.index] = Track(stream, add_copy(out, stream), self.times)
+            else:
+                self.notices.append(f"{describe(stream)} is not kept")
+        if copied:
+            self.flows.append(packets_of(source, copied, self.notices))
+
+    def _attach(self, out: OutputContainer, stream: AttachmentStream) -> None:
+        """Copy an attached file, such as a font."""
+        name = stream.metadata.get("filename", f"attachment-{stream.index}")
+        if self.form != "matroska":
+            self.notices.append(f"attachment {name} is not kept: only mkv holds attachments")
+            return
+        out.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+
+    def _add_sound(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:
+        """Copy a sound track, or convert it if it must be stretched or does not fit."""
+        stretched = self.times.stretch != 1
+        if not stretched and holds(self.form, stream):
+            step = packet_length(stream)
+            copied[stream.index] = Track(stream, add_copy(out, stream), self.times, step)
+            return
+        info = next(t for t in self.source.tracks if t.index == stream.index)
+        channels = info.channels or 2
+        codec = audio_codec(self.form, channels)
+        why = "is stretched" if stretched else f"does not fit into {self.form}"
+        cut = self.times.cut or (None, None)
+
+        def convert(scratch: Path) -> None:
+            convert_audio(
+                self.ffmpeg,
+                self.source.path,
+                stream.index,
+                scratch,
+                codec=codec,
+                channels=channels,
+                stretch=self.times.stretch,
+                start=cut[0],
+                end=cut[1],
+            )
+
+        first = info.start or ZERO
+        begin = self.times(first if cut[0] is None else max(first, cut[0]))
+        times = Times(shift=-begin)
+        self._add_converted(out, stream, convert, codec=codec, why=why, times=times)
+
+    def _add_subtitle(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:
+        """Copy a subtitle track, or convert it from text to text."""
+        if holds(self.form, stream):
+            copied[stream.index] = Track(stream, add_copy(out, stream), self.times)
+            return
+        codec = SUBTITLE_OF.get(self.form)
+        if codec is None or codec_name(stream) not in TEXT_SUBTITLES:
+            self.notices.append(f"{describe(stream)} is not kept: {self.form} cannot hold it")
+            return
+
+        def convert(scratch: Path) -> None:
+            convert_subtitle(self.ffmpeg, self.source.path, stream.index, scratch, codec=codec)
+
+        why = f"does not fit into {self.form}"
+        self._add_converted(out, stream, convert, codec=codec, why=why, times=self.times)
+
+    def _add_converted(
+        self,
+        out: OutputContainer,
+        stream: Stream,
+        convert: Callable[[Path], None],
+        *,
+        codec: str,
+        why: str,
+        times: Times,
+    ) -> None:
+        """Convert a stream into a scratch file and copy from there."""
+        folder = tempfile.TemporaryDirectory(prefix=".vinr-", dir=self.target.parent)
+        scratch = scratch_name(Path(self.stack.enter_context(folder)), stream)
+        try:
+            convert(scratch)
+            converted = self.stack.enter_context(open_input(scratch))
+        except (EncoderError, *LIBRARY_ERRORS) as error:
+            self.notices.append(f"{describe(stream)} is not kept: {error}")
+            return
+        self.notices.append(f"{describe(stream)} {why}: converted to {codec}")
+        new = converted.streams[0]
+        copy = add_copy(out, new)
+        copy.metadata.update(kept_tags(stream.metadata))
+        copy.disposition = stream.disposition
+        self.flows.append(packets_of(converted, {0: Track(new, copy, times)}, self.notices))
+
+
+def _by_time(item: Timed) -> float:
+    return item[0]
+
+
+def _last_ticks(pts: "array[int]", last: Fraction | None, tb: Fraction, video: VideoStream) -> int:
+    """Ticks that the last frame is shown for."""
+    if last is not None:
+        return max(1, round(last / tb))
+    if len(pts) > 1:
+        return pts[-1] - pts[-2]
+    return max(1, round(1 / ((video.average_rate or Fraction(25)) * tb)))
+
+
+def _constant_rate(pts: "array[int]", tb: Fraction) -> Fraction | None:
+    """Frames per second if all intervals are equal; None if not, or if there is only one frame."""
+    steps = {b - a for a, b in pairwise(pts)}
+    return 1 / (steps.pop() * tb) if len(steps) == 1 else None
+
+
+def _chapters(source: InputContainer, times: Times, end: Fraction) -> list[Chapter]:
+    """The source's chapters on the result's clock, as far as the result reaches."""
+    kept: list[Chapter] = []
+    for chapter in source.chapters():
+        tb = chapter["time_base"] or ONE
+        bounds = [times(chapter[key] * tb) for key in ("start", "end")]
+        first, last = max(bounds[0], ZERO), min(bounds[1], end)
+        if first < last:
+            kept.append({**chapter, "start": round(first / tb), "end": round(last / tb)})
+    return kept

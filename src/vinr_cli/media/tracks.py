@@ -1,0 +1,190 @@
+"""Streams and packets on their way into the result: which it can hold, and at what times."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+
+from vinr_cli.media.borders import LIBRARY_ERRORS, words_of
+from vinr_cli.media.probe import codec_name
+
+Timed = tuple[float, Packet[Stream]]
+"""A packet ready for the result, with its time in seconds to sort by."""
+
+TEXT_SUBTITLES = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
+
+_ONE = Fraction(1)
+_TS_AUDIO = frozenset({"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"})
+"""Sound that players find in MPEG-TS; the muxer would take any and mark it as private data."""
+_STALE = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "SOURCE_ID")
+"""Starts of Matroska's tags about one encoding of a stream; wrong for another."""
+_NOT_COPIED = frozenset(
+    {"alpha_mode", "compatible_brands", "duration", "encoder", "major_brand", "minor_version",
+     "rotate", "vendor_id"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How a source's times become times of the result.
+
+    A time t becomes ``origin + stretch * (t - shift - origin) - base``.
+
+    Attributes:
+        origin: Time of the first frame, the one point that a stretch leaves where it is.
+        shift: Seconds that the source's clock is ahead.
+        stretch: Factor of slow motion, 1 for none.
+        base: Seconds taken off everything.
+        cut: First source time to keep and first to drop again; None keeps all.
+    """
+
+    origin: Fraction = Fraction(0)
+    shift: Fraction = Fraction(0)
+    stretch: Fraction = _ONE
+    base: Fraction = Fraction(0)
+    cut: tuple[Fraction, Fraction | None] | None = None
+
+    def __call__(self, time: Fraction) -> Fraction:
+        """The result's time of a source time, in seconds."""
+        return self.origin + self.stretch * (time - self.shift - self.origin) - self.base
+
+    def keeps(self, start: Fraction, end: Fraction) -> bool:
+        """Whether any of a span of source time is kept."""
+        if self.cut is None:
+            return True
+        first, last = self.cut
+        return (end > first or start >= first) and (last is None or start < last)
+
+
+@dataclass(slots=True)
+class Track:
+    """A stream that is copied.
+
+    Attributes:
+        source: Where its packets come from.
+        out: Where they go.
+        times: How its times change.
+        step: Seconds that every packet lasts, for sound of a fixed number of samples per packet;
+            None for anything else.
+        expected: Source time at which the next packet starts by `step`.
+    """
+
+    source: Stream
+    out: Stream
+    times: Times
+    step: Fraction | None = None
+    expected: Fraction | None = None
+
+    def retime(self, packet: Packet[Stream]) -> Timed | None:
+        """Move a packet to the result's clock; None if the cut drops it."""
+        tb = self.source.time_base or _ONE
+        if packet.pts is None and packet.dts is None:
+            packet.pts = packet.dts = 0
+        ticks = packet.pts if packet.pts is not None else packet.dts
+        start = self._exact(Fraction(ticks or 0) * tb, tb)
+        length = (packet.duration or 0) * tb
+        picture = bool(self.source.disposition & Disposition.attached_pic)
+        if not picture and not self.times.keeps(start, start + length):
+            return None
+        time = Fraction(0) if picture else self.times(start)
+        lag = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
+        fine = tb if self.step is None else min(tb, self.step / 1000)
+        packet.time_base = fine
+        packet.pts = round(time / fine)
+        packet.dts = packet.pts - round(lag * tb / fine)
+        packet.duration = round(length * self.times.stretch / fine)
+        packet.stream = self.out
+        return float(time), packet
+
+    def _exact(self, start: Fraction, tick: Fraction) -> Fraction:
+        """Start of a packet, without the rounding of a container with coarse ticks.
+
+        Matroska counts milliseconds; sound packets that follow each other without a gap are put
+        exactly one length apart, as far as that agrees with what the container says.
+        """
+        if self.step is None or tick <= self.step / 1000:
+            return start
+        if self.expected is not None and abs(self.expected - start) <= tick:
+            start = self.expected
+        self.expected = start + self.step
+        return start
+
+
+def packet_length(stream: Stream) -> Fraction | None:
+    """Seconds per packet of sound with a fixed frame size; None for anything else."""
+    context = stream.codec_context
+    if context is None or stream.type != "audio":
+        return None
+    size, rate = getattr(context, "frame_size", 0), getattr(context, "sample_rate", 0)
+    fixed = codec_name(stream) in ("aac", "mp3", "mp2", "ac3", "eac3")
+    return Fraction(size, rate) if fixed and size and rate else None
+
+
+def packets_of(
+    container: InputContainer, tracks: dict[int, Track], notices: list[str]
+) -> Iterator[Timed]:
+    """Packets of some streams of a file, in file order, at the result's times.
+
+    Where the file breaks off, its tracks end, with a notice: the picture is complete by then.
+    """
+    packets = container.demux([t.source for t in tracks.values()])
+    while True:
+        try:
+            packet = next(packets, None)
+        except LIBRARY_ERRORS as error:
+            notices.append(f"the source's other tracks end early: {words_of(error)}")
+            return
+        if packet is None:
+            return
+        if not packet.size:
+            continue
+        timed = tracks[packet.stream_index].retime(packet)
+        if timed is not None:
+            yield timed
+
+
+def holds(form: str, stream: Stream) -> bool:
+    """Whether a format can hold a stream as it is, found by writing a header to memory."""
+    if form == "mpegts" and (stream.type != "audio" or codec_name(stream) not in _TS_AUDIO):
+        return False
+    try:
+        with av.open(BytesIO(), "w", format=form) as trial:
+            add_copy(trial, stream)
+            trial.start_encoding()
+    except LIBRARY_ERRORS:
+        return False
+    return True
+
+
+def add_copy(out: OutputContainer, stream: Stream) -> Stream:
+    """Add a stream that copies another one's packets, with its tags."""
+    copy = out.add_stream_from_template(stream, opaque=True)
+    copy.disposition = stream.disposition
+    copy.metadata.update(kept_tags(stream.metadata))
+    return copy
+
+
+def kept_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags without those that speak of one file's encoding."""
+    return {
+        key: value
+        for key, value in tags.items()
+        if key.lower() not in _NOT_COPIED and not key.upper().startswith(_STALE)
+    }
+
+
+def describe(stream: Stream) -> str:
+    """A stream's name in a notice."""
+    name = codec_name(stream)
+    return f"{stream.type} stream {stream.index}{f' ({name})' if name else ''}"
+
+
+def scratch_name(folder: Path, stream: Stream) -> Path:
+    """A file for a converted stream."""
+    return folder / f"stream-{stream.index}"
