@@ -163,6 +163,22 @@ class ResidualBlock(nn.Module):
         return x + y
 
 
+class Standardise(nn.BatchNorm2d):
+    """Mean 0 and variance 1 per channel, by the batch in training and by constants outside of it.
+
+    A single value has no variance: for it the constants serve in training too.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        if self.training and x[:, 0].numel() == 1:
+            return F.batch_norm(x, self.running_mean, self.running_var, eps=self.eps)
+        return super().forward(x)
+
+
 class FrameEncoder(nn.Module):
     """Everything that depends on one frame alone."""
 
@@ -175,8 +191,7 @@ class FrameEncoder(nn.Module):
         # Centred and scaled per channel, so that the cosine between two keys has contrast; the
         # statistics are constants outside of training, so a tile sees what its frame sees.
         self.keys = nn.ModuleList(
-            nn.Sequential(_conv(c, config.key, 1), nn.BatchNorm2d(config.key, affine=False))
-            for c in config.pyramid
+            nn.Sequential(_conv(c, config.key, 1), Standardise(config.key)) for c in config.pyramid
         )
         self.fine = _conv(config.width, config.fine, 1)
 
