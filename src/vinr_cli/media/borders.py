@@ -4,10 +4,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import av.error
+from av.packet import Packet
 
 from vinr_cli.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    AnyPacket = Packet[Any]
+else:
+    AnyPacket = Packet  # generic in PyAV's stubs only
 
 LIBRARY_ERRORS = (av.error.FFmpegError, OSError, ValueError, UnicodeError)
 """What PyAV raises for bad files: its own tree, and for some fields plain Python errors."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-import imageio_ffmpeg
+import imageio_ffmpeg  # type: ignore[import-untyped]
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Siting, is_hdr, with_layout
 from vinr_cli.errors import EncoderError, UsageError
@@ -216,7 +216,7 @@ def choose(
         container=container,
         color=settled,
         pix_fmt=_encoder_format(settled, formats),
-        part_format=_part_format(codec.canonical),
+        part_format=_part_format(codec.canonical, container),
         arguments=_arguments(options, name, codec, settled, container),
         even=codec.even,
         notices=tuple(notices),
@@ -402,8 +402,10 @@ def _encoder_format(color: ColorSpec, formats: tuple[str, ...]) -> str:
     return plain
 
 
-def _part_format(canonical: str) -> str:
+def _part_format(canonical: str, container: str) -> str:
     """A format that holds the codec and keeps timestamps exactly."""
+    if container == "avi":
+        return "nut"  # AVI wants H.264 with start codes, which MP4 takes away
     if canonical in _MP4_CODECS or canonical == "ffv1":
         return "mp4"
     return "mov" if canonical in _MOV_CODECS else "nut"

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.container.core import Chapter
 from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
@@ -42,6 +41,9 @@ from vinr_cli.media.tracks import (
     scratch_name,
 )
 from vinr_cli.media.writer import ORIGIN
+
+if TYPE_CHECKING:  # a type of the stubs alone
+    from av.container.core import Chapter
 
 ZERO, ONE = Fraction(0), Fraction(1)
 
@@ -104,7 +106,7 @@ def finish(
         UsageError: If the target's suffix names no format.
     """
     form = container or container_of(target)
-    with ExitStack() as stack:
+    with writing(target), ExitStack() as stack:
         part = _open(stack, video_part)
         origin = _origin(part)
         base = _base(source, origin, shift, cut)
@@ -157,20 +159,26 @@ def _moving(container: InputContainer) -> VideoStream:
 def _extent(container: InputContainer, stream: VideoStream) -> tuple[int, Fraction, Fraction]:
     """Frames of a stream, start of its first and end of its last, in seconds."""
     tb = stream.time_base or ONE
-    count, first, last, end = 0, None, None, 0
+    last: list[tuple[int, int]] = []  # the two greatest times, with their durations
+    count = 0
+    first: int | None = None
     for packet in container.demux(stream):
         if not packet.size or packet.pts is None or packet.is_discard:
             continue
         count += 1
         first = packet.pts if first is None else min(first, packet.pts)
-        if last is None or packet.pts > last:
-            last, end = packet.pts, packet.pts + (packet.duration or 0)
-    return count, (first or 0) * tb, end * tb
+        last = sorted([*last, (packet.pts, packet.duration or 0)])[-2:]
+    if first is None:
+        return 0, ZERO, ZERO
+    time, length = last[-1]
+    if not length and len(last) > 1:
+        length = time - last[0][0]  # MPEG-TS does not store durations
+    return count, first * tb, (time + length) * tb
 
 
 def _open(stack: ExitStack, path: Path) -> InputContainer:
     with reading(path):
-        return cast(InputContainer, stack.enter_context(open_input(path)))
+        return stack.enter_context(open_input(path))
 
 
 def _origin(part: InputContainer) -> Fraction:
@@ -224,17 +232,16 @@ class _Mux:
         video = part.streams.video[0]
         tb = video.time_base or ONE
         final = _last_ticks(pts, last, tb, video)
-        with writing(self.target):
-            out = self._open_target(tb)
-            picture = self._add_picture(out, source, video, pts)
-            self.flows.append(self._picture_packets(part, video, picture, pts, final))
-            self._add_others(out, source)
-            out.metadata.update(kept_tags(source.metadata))
-            end = self.times.origin + (pts[-1] + final) * tb - self.times.base
-            out.set_chapters(_chapters(source, self.times, end))
-            for _, packet in heapq.merge(*self.flows, key=_by_time):
-                out.mux(packet)
-            out.close()
+        out = self._open_target(tb)
+        picture = self._add_picture(out, source, video, pts)
+        self.flows.append(self._picture_packets(part, video, picture, pts, final))
+        self._add_others(out, source)
+        out.metadata.update(kept_tags(source.metadata))
+        end = self.times.origin + (pts[-1] + final) * tb - self.times.base
+        out.set_chapters(_chapters(source, self.times, end))
+        for _, packet in heapq.merge(*self.flows, key=_by_time):
+            out.mux(packet)
+        out.close()
 
     def _open_target(self, tb: Fraction) -> OutputContainer:
         """The target, with options that keep times exact."""
@@ -423,7 +430,7 @@ def _constant_rate(pts: "array[int]", tb: Fraction) -> Fraction | None:
     return 1 / (steps.pop() * tb) if len(steps) == 1 else None
 
 
-def _chapters(source: InputContainer, times: Times, end: Fraction) -> list[Chapter]:
+def _chapters(source: InputContainer, times: Times, end: Fraction) -> "list[Chapter]":
     """The source's chapters on the result's clock, as far as the result reaches."""
     kept: list[Chapter] = []
     for chapter in source.chapters():

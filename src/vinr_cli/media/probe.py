@@ -1,6 +1,7 @@
 """What a file holds, read once into frozen records."""
 
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -9,6 +10,7 @@ from typing import cast
 
 import av
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
@@ -257,13 +259,13 @@ def _statistics(
     steps = [b - a for a, b in pairwise(pts)]
     if not steps:
         return Timestamps(pts, duplicates, missing, last or None, False, None, None, None)
-    slack = max(1, _VARIABLE / time_base)
+    slack = max(Fraction(1), _VARIABLE / time_base)
     return Timestamps(
         pts,
         duplicates,
         missing,
         last or None,
-        max(steps) - min(steps) > slack,
+        bool(max(steps) - min(steps) > slack),
         min(steps),
         statistics.median_low(steps),
         max(steps),
@@ -294,7 +296,7 @@ def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> 
                 reason = error
                 continue
             if frames:
-                return cast(VideoFrame, frames[0])
+                return frames[0]
     except LIBRARY_ERRORS as error:
         reason = error
     cause = f"no frame of its {codec_name(stream)} video can be decoded"
@@ -353,7 +355,8 @@ def _seconds(ticks: int | None, time_base: Fraction) -> Fraction | None:
 
 def _rotation(frame: VideoFrame, notices: list[str]) -> int:
     """Clockwise degrees that show a frame upright, from its display matrix."""
-    matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    data = cast("Iterable[SideData]", frame.side_data)  # a Mapping by name, but it yields values
+    matrix = next((d for d in data if d.type == SideDataType.DISPLAYMATRIX), None)
     if matrix is None:
         return 0
     a, b, _, c, d = memoryview(bytes(matrix)).cast("i")[:5]

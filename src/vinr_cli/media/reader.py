@@ -11,7 +11,6 @@ from typing import Self, cast
 import av.error
 import numpy as np
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from vinr_cli.color.spec import Chroma
 from vinr_cli.errors import InputError
-from vinr_cli.media.borders import LIBRARY_ERRORS, reading, require_file, words_of
+from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, require_file, words_of
 from vinr_cli.media.formats import layout_of, pixel_format
 from vinr_cli.media.probe import VideoInfo, open_input
 
@@ -192,7 +191,7 @@ class FrameReader:
         with reading(self._path):
             self._container = open_input(self._path)
             stream = cast(VideoStream, self._container.streams[self._info.index])
-            stream.thread_type = "AUTO"  # type: ignore[assignment]
+            stream.thread_type = "AUTO"
         if seek_to is not None:
             try:
                 self._container.seek(seek_to, stream=stream)
@@ -206,17 +205,17 @@ class FrameReader:
                 last = frame.pts if frame.pts is not None else last
                 yield frame
 
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[AnyPacket]:
         """Packets to the end of the file, then the empty one that drains the decoder."""
-        packets = container.demux(stream)
+        packets: Iterator[AnyPacket] = container.demux(stream)
         while True:
             try:
                 packet = next(packets, None)
             except (av.error.InvalidDataError, av.error.EOFError) as error:
                 self.notices.append(f"the file is damaged and ends early: {words_of(error)}")
-                packet = Packet()
-                packet.stream = stream
-                yield packet
+                drain = AnyPacket()
+                drain.stream = stream
+                yield drain
                 return
             except LIBRARY_ERRORS as error:
                 raise InputError(self._path, f"reading failed: {words_of(error)}") from error
@@ -224,10 +223,10 @@ class FrameReader:
                 return
             yield packet
 
-    def _decode(self, packet: Packet, last: int | None) -> list[VideoFrame]:
+    def _decode(self, packet: AnyPacket, last: int | None) -> list[VideoFrame]:
         """Decode one packet; a damaged one is left out and noted."""
         try:
-            return cast(list[VideoFrame], packet.decode())
+            return packet.decode()
         except av.error.InvalidDataError:
             if not self._damaged:
                 place = packet.pts if packet.pts is not None else last
@@ -235,8 +234,8 @@ class FrameReader:
             self._damaged += 1
             return []
         except LIBRARY_ERRORS as error:
-            place = self._where(packet.pts if packet.pts is not None else last)
-            cause = f"decoding failed at {place}: {words_of(error)}"
+            where = self._where(packet.pts if packet.pts is not None else last)
+            cause = f"decoding failed at {where}: {words_of(error)}"
             raise InputError(self._path, cause) from error
 
     def _note_corrupt(self, frame: VideoFrame) -> None:
@@ -269,10 +268,11 @@ def planes_of(frame: VideoFrame, info: VideoInfo) -> tuple[Plane, ...]:
 
 def _copy(plane: VideoPlane, deep: bool) -> Plane:
     """One plane without the padding at the end of its lines."""
-    lines = np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size]
+    lines = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size]
     rows = lines.reshape(plane.height, plane.line_size)
     if deep:
-        return rows.view("<u2")[:, : plane.width].astype(np.uint16)
+        words: NDArray[np.uint16] = rows.view("<u2")[:, : plane.width]
+        return words.astype(np.uint16)
     return rows[:, : plane.width].copy()
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.packet import Packet
 from av.stream import Disposition, Stream
 
-from vinr_cli.media.borders import LIBRARY_ERRORS, words_of
+from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, words_of
 from vinr_cli.media.probe import codec_name
 
-Timed = tuple[float, Packet[Stream]]
+Timed = tuple[float, AnyPacket]
 """A packet ready for the result, with its time in seconds to sort by."""
 
 TEXT_SUBTITLES = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
@@ -22,6 +21,8 @@ TEXT_SUBTITLES = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"
 _ONE = Fraction(1)
 _TS_AUDIO = frozenset({"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"})
 """Sound that players find in MPEG-TS; the muxer would take any and mark it as private data."""
+_NOT_PLAYED_IN_MP4 = frozenset({"vorbis"})
+"""Sound that the muxer takes and most players do not find."""
 _STALE = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "SOURCE_ID")
 """Starts of Matroska's tags about one encoding of a stream; wrong for another."""
 _NOT_COPIED = frozenset(
@@ -81,7 +82,7 @@ class Track:
     step: Fraction | None = None
     expected: Fraction | None = None
 
-    def retime(self, packet: Packet[Stream]) -> Timed | None:
+    def retime(self, packet: AnyPacket) -> Timed | None:
         """Move a packet to the result's clock; None if the cut drops it."""
         tb = self.source.time_base or _ONE
         if packet.pts is None and packet.dts is None:
@@ -151,7 +152,10 @@ def packets_of(
 
 def holds(form: str, stream: Stream) -> bool:
     """Whether a format can hold a stream as it is, found by writing a header to memory."""
-    if form == "mpegts" and (stream.type != "audio" or codec_name(stream) not in _TS_AUDIO):
+    name = codec_name(stream)
+    if form == "mpegts" and (stream.type != "audio" or name not in _TS_AUDIO):
+        return False
+    if form in ("mp4", "mov") and name in _NOT_PLAYED_IN_MP4:
         return False
     try:
         with av.open(BytesIO(), "w", format=form) as trial:

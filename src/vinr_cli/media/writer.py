@@ -202,7 +202,7 @@ class FrameWriter:
     def _open_pipe(self, pipe: IO[bytes]) -> tuple[OutputContainer, VideoStream]:
         """A NUT muxer with one raw video stream on ffmpeg's standard input."""
         container = av.open(pipe, "w", format="nut", buffer_size=_PIPE_BYTES)
-        stream = cast(VideoStream, container.add_stream("rawvideo", rate=self._rate or 25))
+        stream = container.add_stream("rawvideo", rate=self._rate or 25)
         stream.width, stream.height = self._size
         stream.pix_fmt = pixel_format(self._color)
         stream.time_base = stream.codec_context.time_base = self._time_base
