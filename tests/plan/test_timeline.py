@@ -95,6 +95,11 @@ def test_every_random_source_gives_the_frames_and_times_that_the_formulas_say() 
             else:
                 assert f.t == 0
                 assert 0 <= f.pts * timeline.time_base < timeline.duration
+        end = timeline.duration / timeline.time_base
+        ends = [*(Fraction(f.pts) for f in frames[1:]), end]
+        shown = [(b - f.pts) * timeline.time_base for f, b in zip(frames, ends, strict=True)]
+        assert timeline.last_hold == shown[-1]
+        assert timeline.longest == (1 / timeline.rate if timeline.rate else max(shown))
 
 
 def test_multiplying_gives_exactly_ceil_n_m_frames() -> None:

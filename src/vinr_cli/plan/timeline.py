@@ -89,6 +89,7 @@ class Timeline:
         self._sources = 0
         self._outputs = 0
         self._last_pts = -1
+        self._longest_ticks = 0
         self._duration: Fraction | None = None
 
     @property
@@ -111,6 +112,26 @@ class Timeline:
         if self._duration is None:
             raise ValueError("the duration is known once the timeline is finished")
         return self._duration
+
+    @property
+    def last_hold(self) -> Fraction:
+        """Seconds that the last output frame is shown; at least a tick.
+
+        Raises:
+            ValueError: `finish` has not been called.
+        """
+        return max(self.duration - self._last_pts * self.time_base, self.time_base)
+
+    @property
+    def longest(self) -> Fraction:
+        """Seconds that the longest output frame is shown: one frame where the rate is constant.
+
+        Raises:
+            ValueError: `finish` has not been called.
+        """
+        if self.rate is not None:
+            return 1 / self.rate
+        return max(self.last_hold, self._longest_ticks * self.time_base)
 
     def push(self, pts: int) -> list[OutputFrame]:
         """Take the next source frame.
@@ -200,7 +221,10 @@ class Timeline:
         """Number the next output; `time` in seconds, before the stretch of slow motion."""
         ticks = math.floor(time * stretch(self._request) / self.time_base + Fraction(1, 2))
         # Two times of one tick are possible only under MAX_TICKS_PER_SECOND: 10 ns apart.
-        self._last_pts = max(ticks, self._last_pts + 1)
+        ticks = max(ticks, self._last_pts + 1)
+        if self._outputs:
+            self._longest_ticks = max(self._longest_ticks, ticks - self._last_pts)
+        self._last_pts = ticks
         frame = OutputFrame(index=self._outputs, pair=pair, t=t, pts=self._last_pts)
         self._outputs += 1
         return frame

@@ -1,0 +1,314 @@
+"""One pass over a video: a decoding thread, the network, an encoding thread."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vinr_cli.color.convert import from_rgb, to_rgb
+from vinr_cli.color.spec import ColorSpec
+from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.memory import is_out_of_memory
+from vinr_cli.engine.stages import Channel, Pipeline
+from vinr_cli.errors import DeviceError, InputError, VinrError
+from vinr_cli.events import FramesDone, Reporter
+from vinr_cli.media.reader import Frame
+from vinr_cli.plan.timeline import OutputFrame, Timeline
+
+QUEUE_BYTES = 64 << 20
+"""Bytes of frames that may wait before the network, and again before the encoder."""
+
+REPORT_SECONDS = 0.1
+"""Least time between two `FramesDone`."""
+
+Planes = Sequence[NDArray[Any]]
+
+
+class Writer(Protocol):
+    """What the encoding thread needs of `media.writer.FrameWriter`."""
+
+    def write(self, planes: Any, pts: int) -> None:
+        """Take one frame: its planes and its time in ticks of the output."""
+
+    def abort(self) -> None:
+        """Kill the encoder, so that a blocked `write` returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What went through.
+
+    Attributes:
+        shift: Seconds by which the source's time of the first frame is greater than the time that
+            it was written with.
+        frames_in: Source frames decoded.
+        frames_out: Output frames handed to the encoder.
+        rendered: How many of them the network made; the others are source frames or repeats.
+        duration: Seconds of output, the last frame's hold included.
+        last_hold: Seconds that the last output frame is shown.
+        longest: Seconds that the longest output frame is shown.
+        seconds: Wall time.
+        stage_seconds: Busy seconds of (decode, compute, encode), waiting excluded.
+    """
+
+    shift: Fraction
+    frames_in: int
+    frames_out: int
+    rendered: int
+    duration: Fraction
+    last_hold: Fraction
+    longest: Fraction
+    seconds: float
+    stage_seconds: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Out:
+    """A finished frame on its way to the encoder.
+
+    Attributes:
+        index: Output frame number.
+        pts: In ticks of the output.
+        planes: Arrays of a source frame, or integer tensors on the device.
+        finite: A boolean tensor on the device: no NaN and no infinity in it. None for a source's.
+    """
+
+    index: int
+    pts: int
+    planes: Sequence[NDArray[Any] | Tensor]
+    finite: Tensor | None
+
+
+class _Source:
+    """A decoded frame and, once it is needed, its colours."""
+
+    def __init__(self, frame: Frame, color: ColorSpec, device: torch.device) -> None:
+        self.pts = frame.pts
+        self.planes = frame.planes
+        self._color = color
+        self._device = device
+        self._rgb: Tensor | None = None
+
+    @property
+    def rgb(self) -> Tensor:
+        """(3, H, W) RGB, float32, on the device; always the same tensor."""
+        if self._rgb is None:
+            planes = [_tensor(plane).to(self._device) for plane in self.planes]
+            self._rgb = to_rgb(planes, self._color)
+        return self._rgb
+
+
+class Stream:
+    """Everything that one pass needs.
+
+    Args:
+        timeline: Says which frames are shown when; not yet used.
+        renderer: Makes them.
+        source: Colours of the decoded planes.
+        target: Colours of the planes that the writer takes.
+        time_base: Seconds a source tick.
+        keep_clock: Whether the first frame is written with its source time, to the nearest output
+            tick; else with 0.
+        last_duration: How long the last source frame is shown, in source ticks; None if unknown.
+        total: Output frames expected, for reports; None if unknown.
+        report: Told about progress, from the calling thread.
+        subject: What error messages call the source.
+        queue_bytes: Bytes that may wait before the network, and before the encoder.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        renderer: PairRenderer,
+        *,
+        source: ColorSpec,
+        target: ColorSpec,
+        time_base: Fraction,
+        keep_clock: bool,
+        last_duration: int | None,
+        total: int | None,
+        report: Reporter,
+        subject: str,
+        queue_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        self._timeline = timeline
+        self._renderer = renderer
+        self._source = source
+        self._target = target
+        self._time_base = time_base
+        self._keep_clock = keep_clock
+        self._offset = 0  # output ticks that are added to every output time
+        self._last_duration = last_duration
+        self._total = total
+        self._report = report
+        self._subject = subject
+        self._queue_bytes = queue_bytes
+        # A source frame is passed on as it is where neither its size nor its colours change.
+        layout = renderer.layout
+        self._same_size = layout.lr == layout.hr
+        self._same_planes = self._same_size and source == target
+        self._made: tuple[int, Fraction, _Out] | None = None  # the latest (pair, t), for repeats
+        self._rendered = 0
+        self._written = 0
+        self._start = 0.0
+        self._reported = 0.0
+
+    def run(self, reader: Iterable[Frame], writer: Writer) -> Streamed:
+        """Push every frame of the reader through to the writer; neither is closed.
+
+        Raises:
+            InputError: the reader fails.
+            EncoderError: the writer fails.
+            DeviceError: memory ran out even for the smallest tile.
+            VinrError: the network gave a value that is no number.
+        """
+        self._start = self._reported = time.perf_counter()
+        first_pts: int | None = None
+        with Pipeline() as pipeline, torch.inference_mode():
+            pipeline.on_cancel(writer.abort)
+            limit = self._queue_bytes
+            frames = pipeline.source("decode", reader, _frame_bytes, limit)
+            done = pipeline.sink("encode", self._writing(writer), _out_bytes, limit)
+            previous: _Source | None = None
+            for frame in frames:
+                current = _Source(frame, self._source, self._renderer.device)
+                if first_pts is None:
+                    first_pts = frame.pts
+                    self._set_clock(first_pts)
+                outputs = self._timeline.push(frame.pts)
+                if previous is not None:
+                    self._make(outputs, previous, current, done)
+                previous = current
+                del frame
+            if previous is None or first_pts is None:
+                raise InputError(self._subject, "no frame lies in the chosen range")
+            self._make(self._timeline.finish(self._last_duration), previous, previous, done)
+            waited = frames.waited_for_items + done.waited_for_room
+            compute = time.perf_counter() - self._start - waited
+        seconds = time.perf_counter() - self._start
+        self._report(FramesDone(self._written, self._total, seconds))
+        busy = pipeline.busy
+        return Streamed(
+            shift=first_pts * self._time_base - self._offset * self._timeline.time_base,
+            frames_in=self._timeline.sources,
+            frames_out=self._timeline.outputs,
+            rendered=self._rendered,
+            duration=self._timeline.duration,
+            last_hold=self._timeline.last_hold,
+            longest=self._timeline.longest,
+            seconds=seconds,
+            stage_seconds=(
+                ("decode", busy["decode"]),
+                ("compute", compute),
+                ("encode", busy["encode"]),
+            ),
+        )
+
+    def _set_clock(self, first_pts: int) -> None:
+        """Choose what is added to output times, given the first source time."""
+        if self._keep_clock:
+            ticks = first_pts * self._time_base / self._timeline.time_base
+            self._offset = math.floor(ticks + Fraction(1, 2))
+
+    def _make(
+        self, outputs: Sequence[OutputFrame], a: _Source, b: _Source, done: Channel[_Out]
+    ) -> None:
+        """Make the outputs of a pair, in order."""
+        asked = [o.t for o in outputs if not self._is_source(o) and not self._repeats(o)]
+        times = list(dict.fromkeys(asked))
+        rendered: Iterator[Tensor] = iter(())
+        try:
+            if times:
+                self._renderer.pair(a.rgb, b.rgb)
+                rendered = self._renderer.render_all(times)
+            for output in outputs:
+                out = self._one(output, a, rendered)
+                self._made = (output.pair, output.t, out)
+                done.put(out)
+                self._progress()
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise _too_large(self._renderer.device) from error
+            raise
+
+    def _one(self, output: OutputFrame, a: _Source, rendered: Iterator[Tensor]) -> _Out:
+        """One output frame: a repeat, the source frame itself, or the network's work."""
+        planes: Sequence[NDArray[Any] | Tensor]
+        if self._made is not None and self._repeats(output):
+            latest = self._made[2]
+            return _Out(output.index, output.pts + self._offset, latest.planes, latest.finite)
+        if self._is_source(output):
+            planes = a.planes if self._same_planes else from_rgb(a.rgb, self._target)
+            return _Out(output.index, output.pts + self._offset, planes, None)
+        rgb = next(rendered)
+        self._rendered += 1
+        return _Out(
+            output.index,
+            output.pts + self._offset,
+            from_rgb(rgb, self._target),
+            rgb.isfinite().all(),
+        )
+
+    def _is_source(self, output: OutputFrame) -> bool:
+        """Whether an output is a source frame in its own size."""
+        return self._same_size and output.t == 0
+
+    def _repeats(self, output: OutputFrame) -> bool:
+        """Whether an output shows the same as the one before."""
+        return self._made is not None and self._made[:2] == (output.pair, output.t)
+
+    def _writing(self, writer: Writer) -> Callable[[_Out], None]:
+        """What the encoding thread does with a frame."""
+
+        def write(out: _Out) -> None:
+            if out.finite is not None and not bool(out.finite):
+                raise VinrError(
+                    f"output frame {out.index}",
+                    "the network gave values that are no numbers",
+                    "Try --precision fp32, or other weights.",
+                )
+            deep = self._target.depth > 8
+            writer.write([_array(plane, deep=deep) for plane in out.planes], out.pts)
+            self._written += 1
+
+        return write
+
+    def _progress(self) -> None:
+        now = time.perf_counter()
+        if now - self._reported >= REPORT_SECONDS:
+            self._reported = now
+            self._report(FramesDone(self._written, self._total, now - self._start))
+
+
+def _tensor(plane: NDArray[Any]) -> Tensor:
+    """A plane as the colour conversion takes it: uint8, or int32 for deeper ones."""
+    return torch.from_numpy(plane if plane.dtype == np.uint8 else plane.astype(np.int32))
+
+
+def _array(plane: NDArray[Any] | Tensor, *, deep: bool) -> NDArray[Any]:
+    """A plane as the writer takes it: uint8 or uint16, in the host's memory."""
+    array = plane.cpu().numpy() if isinstance(plane, Tensor) else plane
+    return np.ascontiguousarray(array, dtype=np.uint16 if deep else np.uint8)
+
+
+def _frame_bytes(frame: Frame) -> int:
+    return sum(plane.nbytes for plane in frame.planes)
+
+
+def _out_bytes(out: _Out) -> int:
+    return sum(plane.nbytes for plane in out.planes)
+
+
+def _too_large(device: torch.device) -> DeviceError:
+    return DeviceError(
+        str(device),
+        "out of memory while a whole frame's colours were converted",
+        "Ask for a smaller size, or use --device cpu.",
+    )

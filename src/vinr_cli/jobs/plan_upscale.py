@@ -1,0 +1,301 @@
+"""What a job will do, settled or refused before the first frame and without torch."""
+
+import os
+from bisect import bisect_left
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from vinr_cli.errors import InputError, OutputError, UsageError
+from vinr_cli.media.encoders import Encoder, choose, container_of, needs_even
+from vinr_cli.media.probe import MediaInfo, Timestamps, VideoInfo, probe, scan_timestamps
+from vinr_cli.plan.job import JobSpec, RateKind
+from vinr_cli.plan.naming import default_suffix, output_name
+from vinr_cli.plan.sizes import output_size
+from vinr_cli.plan.timeline import (
+    UNKNOWN_FRAME_SECONDS,
+    constant_rate,
+    count_frames,
+    last_interval,
+    output_rate,
+    stretch,
+)
+
+MAX_RATE = 1000
+"""Greatest output rate, frames per second, unless the source's own is greater."""
+MAX_FRAMES = 2**31
+"""Most output frames."""
+LONG_HOLD = Fraction(3, 2)
+"""A last frame that lasts longer than this many frames makes a constant rate a variable one."""
+
+_FALLBACK_SUFFIXES = (".mkv", ".mov", ".mp4", ".webm")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The source frames that a job uses.
+
+    Attributes:
+        frames: How many.
+        start_pts: Time of the first, in source ticks; None for the source's own first.
+        end_pts: First time that is not used any more, in source ticks; None to the end.
+        last_duration: How long the last one is shown, in source ticks; None if unknown, or if it
+            is one frame of the constant rate.
+        rate: Constant frame rate of the source; None if it varies.
+        duration: Seconds from the first frame's start to the last one's end.
+        cut: Seconds on the source's clock from and until which other tracks are kept; None for
+            all.
+    """
+
+    frames: int
+    start_pts: int | None
+    end_pts: int | None
+    last_duration: int | None
+    rate: Fraction | None
+    duration: Fraction
+    cut: tuple[Fraction, Fraction | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything about a job that can be known without a network.
+
+    Attributes:
+        spec: What was asked for.
+        media: What the source is.
+        timestamps: When its frames are shown.
+        window: Which of them are used.
+        output: The final name.
+        size: (width, height) of an output frame, as stored.
+        rate: Output frames per second if constant, else None.
+        frames: Output frames expected.
+        duration: Seconds of output expected.
+        encoder: The settled encoder.
+        notices: What the user should know about all this.
+    """
+
+    spec: JobSpec
+    media: MediaInfo
+    timestamps: Timestamps
+    window: Window
+    output: Path
+    size: tuple[int, int]
+    rate: Fraction | None
+    frames: int
+    duration: Fraction
+    encoder: Encoder
+    notices: tuple[str, ...]
+
+
+def plan_upscale(spec: JobSpec) -> Plan:
+    """Settle everything about a job. Reads the whole input's timestamps; writes nothing.
+
+    Args:
+        spec: What is asked for.
+
+    Raises:
+        UsageError: an option that cannot be, alone, with another, or for this input.
+        InputError: the input is no readable video.
+        EncoderError: ffmpeg is missing or broken.
+    """
+    _refuse_range(spec)
+    if spec.rate.value <= 0:
+        raise UsageError(_RATE_OPTIONS[spec.rate.kind], f"{spec.rate.value} is not positive")
+    media = probe(spec.input)
+    video = media.video
+    timestamps = scan_timestamps(spec.input, video)
+    window = _window(spec, video, timestamps)
+    rate = output_rate(spec.rate, window.rate)
+    frames = count_frames(spec.rate, window.frames, window.duration)
+    duration = window.duration * stretch(spec.rate)
+    _refuse_rate(spec, window, frames)
+    suffix, encoder = _encoder(spec, video, rate)
+    even = needs_even(encoder.color, encoder)
+    size = output_size(
+        spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation
+    )
+    return Plan(
+        spec=spec,
+        media=media,
+        timestamps=timestamps,
+        window=window,
+        output=_output(spec, size, rate, suffix),
+        size=size,
+        rate=rate,
+        frames=frames,
+        duration=duration,
+        encoder=encoder,
+        notices=(*media.notices, *encoder.notices, *_notices(window, timestamps)),
+    )
+
+
+def require_target(plan: Plan) -> None:
+    """Refuse an output that cannot or must not be written.
+
+    Raises:
+        OutputError: the output is the input (also through links), exists without permission to
+            overwrite it, is no regular file, or its folder is missing or cannot be written.
+    """
+    output, folder = plan.output, plan.output.parent
+    try:
+        if not folder.is_dir():
+            raise OutputError(output, f"the folder {folder} does not exist", "Create it first.")
+        if output.exists() and output.samefile(plan.spec.input):
+            raise OutputError(output, "is the input itself", "Choose another name with -o.")
+        if output.exists() and not output.is_file():
+            raise OutputError(output, "is no regular file", "Choose another name with -o.")
+    except OSError as error:
+        raise OutputError(output, f"cannot be written: {error.strerror}") from error
+    if os.path.lexists(output) and not plan.spec.overwrite:
+        raise OutputError(output, "exists already", "Use --overwrite, or another name with -o.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(output, f"the folder {folder} cannot be written: permission denied")
+
+
+_RATE_OPTIONS = {
+    RateKind.MULTIPLY: "--fps-mult",
+    RateKind.TARGET: "--fps",
+    RateKind.SLOW_MOTION: "--slowmo",
+}
+
+
+def _refuse_range(spec: JobSpec) -> None:
+    for name, value in (("--start", spec.start), ("--end", spec.end)):
+        if value is not None and value < 0:
+            raise UsageError(name, f"{float(value):g} s is before the first frame")
+    if spec.end is not None and spec.end <= (spec.start or 0):
+        raise UsageError(
+            "--end", f"{float(spec.end):g} s is not after --start {float(spec.start or 0):g} s"
+        )
+
+
+def _refuse_rate(spec: JobSpec, window: Window, frames: int) -> None:
+    """No rate beyond what a video can have, and no count that a container cannot."""
+    option, value = _RATE_OPTIONS[spec.rate.kind], float(spec.rate.value)
+    source = window.rate or window.frames / window.duration
+    wanted = output_rate(spec.rate, source) or source
+    if wanted > MAX_RATE and wanted > source:
+        raise UsageError(
+            option,
+            f"{value:g} means {float(wanted):g} frames/s",
+            f"At most {MAX_RATE} are possible.",
+        )
+    if frames > MAX_FRAMES:
+        raise UsageError(option, f"{value:g} means {frames} frames", "That is too many.")
+
+
+def _window(spec: JobSpec, video: VideoInfo, timestamps: Timestamps) -> Window:
+    """Which source frames are used, and how long they last."""
+    tick = video.time_base
+    pts = timestamps.pts
+    if not pts:  # a stream without times: the reader spreads its frames evenly
+        step = max(1, round(1 / ((video.rate or Fraction(25)) * tick)))
+        pts = tuple(range(0, step * timestamps.missing, step))
+    if not pts:
+        raise InputError(spec.input, "has no video frames")
+    last = last_interval(pts, timestamps.last_duration)
+    rate = _source_rate(pts, last, video)
+    times = _seconds(pts, tick, rate)
+    start, end = _kept(spec, times)
+    cut_short = end < len(pts)
+    hold = None  # one frame of the constant rate
+    if rate is None:
+        hold = pts[end] - pts[end - 1] if cut_short else last
+    count = end - start
+    spread = times[end - 1] - times[start] + (hold or 0) * tick
+    return Window(
+        frames=count,
+        start_pts=pts[start] if start else None,
+        end_pts=pts[end] if cut_short else None,
+        last_duration=hold,
+        rate=rate,
+        duration=spread if rate is None else count / rate,
+        cut=_cut(pts, start, end, tick),
+    )
+
+
+def _source_rate(pts: tuple[int, ...], last: int | None, video: VideoInfo) -> Fraction | None:
+    """Constant frame rate of the source; None if it varies, or if its last frame is held."""
+    tick = video.time_base
+    if len(pts) == 1:
+        return 1 / (last * tick) if last else video.rate or 1 / UNKNOWN_FRAME_SECONDS
+    rate = constant_rate(pts, tick, video.rate)
+    if rate is not None and last is not None and last * tick * rate > LONG_HOLD:
+        return None
+    return rate
+
+
+def _seconds(pts: tuple[int, ...], tick: Fraction, rate: Fraction | None) -> list[Fraction]:
+    """Times from the first frame, in seconds; on the exact grid of a constant rate."""
+    if rate is not None:
+        return [i / rate for i in range(len(pts))]
+    return [(p - pts[0]) * tick for p in pts]
+
+
+def _kept(spec: JobSpec, times: list[Fraction]) -> tuple[int, int]:
+    """Indices [start, end) of the frames with spec.start <= time < spec.end."""
+    start, end = 0, len(times)
+    if spec.start is not None:
+        start = bisect_left(times, spec.start)
+    if spec.end is not None:
+        end = bisect_left(times, spec.end)
+    if start >= len(times):
+        raise UsageError(
+            "--start",
+            f"{float(spec.start or 0):g} s is beyond the last frame of {spec.input}, "
+            f"at {float(times[-1]):.3f} s",
+        )
+    if start >= end:
+        raise UsageError("--end", f"no frame of {spec.input} lies between --start and --end")
+    return start, end
+
+
+def _cut(
+    pts: tuple[int, ...], start: int, end: int, tick: Fraction
+) -> tuple[Fraction, Fraction | None] | None:
+    """The span of the source's clock that is used; None for all of it."""
+    if start == 0 and end == len(pts):
+        return None
+    return pts[start] * tick, (pts[end] * tick if end < len(pts) else None)
+
+
+def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[str | None, Encoder]:
+    """(suffix of a name of our own, None if the user names the output; the encoder)."""
+    if spec.output is not None and not spec.output.is_dir():
+        container = container_of(spec.output)
+        return None, choose(spec.encode, container, video.color, rate=rate)
+    own = default_suffix(spec.input)
+    refusal: UsageError | None = None
+    for suffix in dict.fromkeys((own, *_FALLBACK_SUFFIXES)):
+        try:
+            container = container_of(Path(f"output{suffix}"))
+            return suffix, choose(spec.encode, container, video.color, rate=rate)
+        except UsageError as error:  # an asked codec may need another container
+            refusal = refusal or error
+            if spec.encode.codec is None:
+                break
+    raise refusal or UsageError(spec.input, "no container is possible")
+
+
+def _output(
+    spec: JobSpec, size: tuple[int, int], rate: Fraction | None, suffix: str | None
+) -> Path:
+    """The final name."""
+    if spec.output is not None and suffix is None:
+        return spec.output
+    slow = spec.rate.value if spec.rate.kind is RateKind.SLOW_MOTION else None
+    sides = spec.size.width is not None or spec.size.height is not None
+    words = size if sides else spec.size.scale or Fraction(1)
+    name = output_name(spec.input, words, rate, suffix, slow=slow)
+    return name if spec.output is None else spec.output / name.name
+
+
+def _notices(window: Window, timestamps: Timestamps) -> list[str]:
+    found = []
+    if window.rate is None and window.frames > 1:
+        found.append("the frame rate varies")
+    if timestamps.duplicates:
+        found.append(f"{timestamps.duplicates} frames have the time of another")
+    if timestamps.missing:
+        found.append(f"{timestamps.missing} frames have no time")
+    return found
