@@ -1,0 +1,83 @@
+"""`vinr evaluate`: how good the pictures are, against the truth and against other methods."""
+
+import dataclasses
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vinr_cli.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from vinr_cli.evaluate.compare import Score
+
+SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi"}
+
+
+def find_clips(paths: list[Path]) -> list[Path]:
+    """Videos as named, and those in a folder of videos; a folder of PNG frames is one clip.
+
+    Raises:
+        InputError: a path that is neither.
+    """
+    clips: list[Path] = []
+    for path in paths:
+        inside = sorted(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)
+        if not path.is_dir() or not inside:
+            clips.append(path)
+        clips += inside
+    for clip in clips:
+        if not clip.exists():
+            raise InputError(clip, "does not exist", "Name a video or a folder.")
+    return clips
+
+
+def _table(scores: "list[Score]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("clip", "times", "method", "frames", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "sharpness")
+    for s in scores:
+        figures = f"{s.psnr_y:.2f}", f"{s.ssim_y:.4f}", f"{s.psnr_rgb:.2f}", f"{s.sharpness:.3f}"
+        table.add_row(s.clip, s.times, s.method, str(s.frames), *figures)
+    Console(width=110, soft_wrap=True).print(table)
+
+
+def evaluate(
+    clips: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos or PNGs.")],
+    model: Annotated[str, typer.Option(help="A model's name or file.")] = "default",
+    scale: Annotated[str, typer.Option(help="Spatial factor, such as 4, 3.5 or 10/3.")] = "4",
+    fps_mult: Annotated[int, typer.Option(help="Frame-rate factor, a whole number.")] = 2,
+    frames: Annotated[int, typer.Option(help="Frames of the truth to use at most.")] = 33,
+    baselines: Annotated[bool, typer.Option(help="Measure the other methods too.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
+) -> None:
+    """Reduce clips in space and time, bring them back, and measure what was lost."""
+    from vinr_cli.evaluate.compare import PROTOCOL, Settings, average, methods, score_clip
+    from vinr_cli.media.encoders import find_ffmpeg
+    from vinr_cli.plan.job import EncodeOptions
+    from vinr_cli.weights.load import load_model
+
+    try:
+        settings = Settings(Fraction(scale), fps_mult, frames)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"--scale {scale}", "is no number", "Write 4, 3.5 or 10/3.") from None
+    if settings.scale < 1 or fps_mult < 1 or frames < 2:
+        raise UsageError("evaluate", "needs a scale and a factor from 1 and two frames")
+    ffmpeg = find_ffmpeg(EncodeOptions()) if baselines else None
+    table = methods(load_model(model), f"vinr ({model})", ffmpeg)
+    if not baselines:
+        del table["bicubic+blend"]
+    scores: list[Score] = []
+    for clip in find_clips(clips):
+        scores += score_clip(clip, table, settings)
+    scores += average(scores)
+    if as_json:
+        rows = [dataclasses.asdict(s) for s in scores]
+        setting = {"scale": scale, "fps_mult": fps_mult, "frames": frames, "model": model}
+        typer.echo(json.dumps({"protocol": PROTOCOL, "settings": setting, "scores": rows}))
+    else:
+        _table(scores)
+        typer.echo(PROTOCOL)

@@ -1,0 +1,78 @@
+"""Clips as arrays: what evaluation compares with, and what training learns from."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vinr_cli.color.convert import to_rgb
+from vinr_cli.errors import InputError
+from vinr_cli.media.probe import probe
+from vinr_cli.media.reader import FrameReader
+
+
+def read_rgb(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Every frame of a video, or the picture of a still, as (H, W, 3) RGB.
+
+    Raises:
+        InputError: the file cannot be read as a video.
+    """
+    info = probe(path)
+    with FrameReader(path, info.video) as reader:
+        for frame in reader:
+            planes = [torch.from_numpy(p.astype(np.int32)) for p in frame.planes]
+            rgb = to_rgb(planes, info.video.color).clamp(0, 1)
+            yield (rgb * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def read_clip(path: Path, frames: int, multiple: int) -> Tensor:
+    """The first frames of a clip, cropped so that its sides are whole multiples.
+
+    Args:
+        path: A video, or a folder of PNG frames in the order of their names.
+        frames: How many at most.
+        multiple: What height and width are cropped to a multiple of, evenly at both sides.
+
+    Returns:
+        (T, 3, H, W), uint8.
+
+    Raises:
+        InputError: no frames, or frames smaller than `multiple`.
+    """
+    if path.is_dir():
+        files = sorted(path.glob("*.png"))
+        kept = [next(read_rgb(file)) for file in files[:frames]]
+    else:
+        kept = list(islice(read_rgb(path), frames))
+    if not kept:
+        raise InputError(path, "holds no frames", "Name a video or a folder of PNG files.")
+    clip = torch.from_numpy(np.stack(kept)).permute(0, 3, 1, 2)
+    height, width = (n // multiple * multiple for n in clip.shape[-2:])
+    if not height or not width:
+        raise InputError(path, f"is smaller than {multiple} pixels", "Use a larger clip.")
+    top, left = (clip.shape[-2] - height) // 2, (clip.shape[-1] - width) // 2
+    return clip[..., top : top + height, left : left + width].contiguous()
+
+
+def reduce_frames(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Antialiased bicubic reduction, rounded to 8 bits: the field's low-resolution input.
+
+    Args:
+        frames: (T, 3, H, W), uint8.
+        size: (h, w).
+
+    Returns:
+        (T, 3, h, w), float32 in [0, 1].
+    """
+    small = F.interpolate(frames.float() / 255, size, mode="bicubic", antialias=True)
+    return (small.clamp(0, 1) * 255).round() / 255
+
+
+def enlarge(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bicubic enlargement (a = -1/2), clamped; (T, 3, h, w) to (T, 3, H, W), in [0, 1]."""
+    return F.interpolate(frames, size, mode="bicubic", antialias=True).clamp(0, 1)

@@ -1,0 +1,186 @@
+"""A network against the truth and against what people use today.
+
+Protocol (`PROTOCOL` says it in words): the truth is reduced in space by an antialiased bicubic
+filter rounded to 8 bits, and in time by keeping every m-th frame; each method enlarges and
+interpolates back. Input times and inner times are reported apart.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from vinr_cli.evaluate.clips import enlarge, read_clip, reduce_frames
+from vinr_cli.evaluate.metrics import psnr_rgb, psnr_y, sharpness, ssim_y
+from vinr_cli.media.filters import filter_frames
+from vinr_cli.model.grid import Grid
+from vinr_cli.model.videoinr import Prepared, VideoINR
+
+PROTOCOL = (
+    "PSNR and SSIM of Y (BT.601, studio range) and PSNR of RGB, frames rounded to 8 bits, no "
+    "border cropped; SSIM: Gaussian 11x11, sigma 1.5, valid region. Low resolution: antialiased "
+    "bicubic, rounded to 8 bits. 'input' are the times of input frames, 'inner' those between."
+)
+
+Method = Callable[[Tensor, int, tuple[int, int]], Iterator[Tensor]]
+"""(LR frames (T, 3, h, w), m, (H, W)) to the (T - 1)·m + 1 frames (1, 3, H, W), one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is asked of every method.
+
+    Attributes:
+        scale: Spatial factor.
+        multiple: Frame-rate factor.
+        frames: Frames of the truth to use at most.
+    """
+
+    scale: Fraction = Fraction(4)
+    multiple: int = 2
+    frames: int = 33
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Means over some frames of one clip.
+
+    Attributes:
+        clip: The clip's name.
+        method: The method's name.
+        times: input or inner.
+        frames: Number of frames.
+        psnr_y: In dB.
+        ssim_y: In [-1, 1].
+        psnr_rgb: In dB.
+        sharpness: Gradient energy of Y relative to the truth's.
+    """
+
+    clip: str
+    method: str
+    times: str
+    frames: int
+    psnr_y: float
+    ssim_y: float
+    psnr_rgb: float
+    sharpness: float
+
+
+def network_method(network: VideoINR) -> Method:
+    """The network itself, as the program runs it: features and canvases are reused."""
+
+    @torch.inference_mode()
+    def frames(lr: Tensor, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+        grid = Grid.full((lr.shape[2], lr.shape[3]), size)
+        first = network.encode_frame(lr[:1])
+        prepared: Prepared | None = None
+        for i in range(1, len(lr)):
+            second = network.encode_frame(lr[i : i + 1])
+            prepared = network.prepare(network.encode_pair(first, second), grid, prepared)
+            for k in range(multiple):
+                yield network.render(prepared, torch.tensor([k / multiple]))
+            first = second
+        last = network.prepare(network.encode_pair(first, first), grid)
+        yield network.render(last, torch.zeros(1))
+
+    return frames
+
+
+def blend(lr: Tensor, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+    """Bicubic enlargement, and between two frames their mixture."""
+    large = enlarge(lr, size)
+    for i in range(len(lr) - 1):
+        for k in range(multiple):
+            yield torch.lerp(large[i], large[i + 1], k / multiple)[None]
+    yield large[-1:]
+
+
+def minterpolate(ffmpeg: Path, *, enlarge_first: bool) -> Method:
+    """Motion-compensated interpolation by ffmpeg, before or after a Lanczos enlargement."""
+
+    def frames(lr: Tensor, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+        rate = Fraction(10)
+        between = f"minterpolate=fps={rate * multiple}:mi_mode=mci:mc_mode=aobmc:vsbmc=1:scd=none"
+        larger = f"scale={size[1]}:{size[0]}:flags=lanczos+accurate_rnd+full_chroma_int"
+        graph = ",".join([larger, between] if enlarge_first else [between, larger])
+        # It gives nothing after the last frame but one, so repeat the ends and cut them off.
+        source = torch.cat([lr, lr[-1:].expand(3, -1, -1, -1)])
+        pixels = (source * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+        made = filter_frames(pixels, graph, rate=rate, size=size, ffmpeg=ffmpeg)
+        count = (len(lr) - 1) * multiple + 1
+        for frame in made[:count]:
+            yield torch.from_numpy(frame.copy()).permute(2, 0, 1)[None] / 255
+
+    return frames
+
+
+def methods(network: VideoINR, name: str, ffmpeg: Path | None) -> dict[str, Method]:
+    """The network and every baseline by name; without ffmpeg only what needs none."""
+    table: dict[str, Method] = {name: network_method(network), "bicubic+blend": blend}
+    if ffmpeg is not None:
+        table["lanczos>minterpolate"] = minterpolate(ffmpeg, enlarge_first=True)
+        table["minterpolate>lanczos"] = minterpolate(ffmpeg, enlarge_first=False)
+    return table
+
+
+def score_clip(path: Path, table: dict[str, Method], settings: Settings) -> Iterator[Score]:
+    """Every method on one clip.
+
+    Args:
+        path: A video, or a folder of PNG frames.
+        table: Methods by name.
+        settings: Scale, frame-rate factor and length.
+
+    Yields:
+        Two scores a method: input times and inner times.
+
+    Raises:
+        InputError: the clip cannot be read or is too short.
+    """
+    whole = settings.scale.numerator
+    truth = read_clip(path, settings.frames, whole)
+    truth = truth[: (len(truth) - 1) // settings.multiple * settings.multiple + 1]
+    size = (truth.shape[2], truth.shape[3])
+    lr_size = (int(size[0] / settings.scale), int(size[1] / settings.scale))
+    lr = reduce_frames(truth[:: settings.multiple], lr_size)
+    for name, method in table.items():
+        made = method(lr, settings.multiple, size)
+        rows = [_measure(a, b[None] / 255) for a, b in zip(made, truth, strict=True)]
+        values = torch.stack(rows)
+        inputs = torch.arange(len(rows)) % settings.multiple == 0
+        for times, where in (("input", inputs), ("inner", ~inputs)):
+            if bool(where.any()):
+                means = values[where].mean(0).tolist()
+                yield Score(path.stem, name, times, int(where.sum()), *means)
+
+
+def _measure(made: Tensor, truth: Tensor) -> Tensor:
+    """PSNR and SSIM of Y, PSNR of RGB, relative sharpness of one frame; (4,)."""
+    relative = sharpness(made) / sharpness(truth).clamp(min=1e-9)
+    return torch.cat([psnr_y(made, truth), ssim_y(made, truth), psnr_rgb(made, truth), relative])
+
+
+def average(scores: Sequence[Score]) -> list[Score]:
+    """Means over clips, each clip counting once; nothing for a single clip."""
+    if len({s.clip for s in scores}) < 2:
+        return []
+    groups: dict[tuple[str, str], list[Score]] = {}
+    for score in scores:
+        groups.setdefault((score.method, score.times), []).append(score)
+    return [
+        Score(
+            clip="average",
+            method=method,
+            times=times,
+            frames=sum(s.frames for s in rows),
+            psnr_y=fmean(s.psnr_y for s in rows),
+            ssim_y=fmean(s.ssim_y for s in rows),
+            psnr_rgb=fmean(s.psnr_rgb for s in rows),
+            sharpness=fmean(s.sharpness for s in rows),
+        )
+        for (method, times), rows in groups.items()
+    ]

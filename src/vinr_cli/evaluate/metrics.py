@@ -1,0 +1,82 @@
+"""Picture metrics as the field computes them, so that figures can be compared with papers.
+
+Y is that of BT.601 in studio range, computed from RGB rounded to 8 bits; no border is cropped.
+"""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
+
+LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+"""Y - 16/255 from RGB in [0, 1] (ITU-R BT.601-7, section 2.5.1, scaled to 219 steps)."""
+
+SSIM_WINDOW = 11
+"""Side of the Gaussian window, in pixels (Wang et al., 2004)."""
+SSIM_SIGMA = 1.5
+"""Its standard deviation, in pixels."""
+SSIM_C1 = (0.01 * 255) ** 2
+SSIM_C2 = (0.03 * 255) ** 2
+
+PERFECT = 100.0
+"""What `psnr` gives for equal pictures, in dB."""
+
+
+def rounded(x: Tensor) -> Tensor:
+    """Clamp to [0, 1] and round to 8 bits; same shape."""
+    return (x.float().clamp(0, 1) * 255).round() / 255
+
+
+def luma(x: Tensor) -> Tensor:
+    """Y of BT.601 in studio range; (..., 3, H, W) RGB in [0, 1] to (..., H, W) in [16, 235]/255."""
+    weights = torch.tensor(LUMA, dtype=torch.float64, device=x.device)[:, None, None]
+    return (x.double() * weights).sum(-3) + 16 / 255
+
+
+def psnr(a: Tensor, b: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio over the last two dimensions, in dB, against a peak of 1."""
+    error = (a.double() - b.double()).pow(2).mean((-2, -1))
+    return (-10 * torch.log10(error.clamp(min=10 ** (-PERFECT / 10)))).float()
+
+
+def psnr_y(a: Tensor, b: Tensor) -> Tensor:
+    """PSNR of Y after rounding to 8 bits; (B, 3, H, W) in [0, 1] to (B,), in dB."""
+    return psnr(luma(rounded(a)), luma(rounded(b)))
+
+
+def psnr_rgb(a: Tensor, b: Tensor) -> Tensor:
+    """PSNR over all three channels after rounding; (B, 3, H, W) in [0, 1] to (B,), in dB."""
+    return psnr(rounded(a).flatten(1)[:, None], rounded(b).flatten(1)[:, None])
+
+
+def ssim_y(a: Tensor, b: Tensor) -> Tensor:
+    """Structural similarity of Y after rounding; (B, 3, H, W) in [0, 1] to (B,).
+
+    Gaussian window of 11 x 11 with sigma 1.5 on Y·255, valid region only (Wang et al., 2004).
+
+    Raises:
+        ValueError: pictures smaller than the window.
+    """
+    if min(a.shape[-2:]) < SSIM_WINDOW:
+        raise ValueError(f"SSIM needs {SSIM_WINDOW} pixels a side, not {tuple(a.shape[-2:])}")
+    x, y = (luma(rounded(v))[:, None] * 255 for v in (a, b))
+    offset = torch.arange(SSIM_WINDOW, dtype=x.dtype, device=x.device) - SSIM_WINDOW // 2
+    line = torch.exp(-(offset**2) / (2 * SSIM_SIGMA**2))
+    line = line / line.sum()
+
+    def blur(v: Tensor) -> Tensor:
+        v = F.conv2d(v, line[None, None, :, None])
+        return F.conv2d(v, line[None, None, None, :])
+
+    mean_x, mean_y = blur(x), blur(y)
+    var_x = blur(x * x) - mean_x**2
+    var_y = blur(y * y) - mean_y**2
+    cov = blur(x * y) - mean_x * mean_y
+    top = (2 * mean_x * mean_y + SSIM_C1) * (2 * cov + SSIM_C2)
+    bottom = (mean_x**2 + mean_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2)
+    return (top / bottom).mean((1, 2, 3)).float()
+
+
+def sharpness(x: Tensor) -> Tensor:
+    """Mean squared gradient of Y; (B, 3, H, W) in [0, 1] to (B,). For comparing, not absolute."""
+    y = luma(rounded(x))
+    return (y.diff(dim=-1).pow(2).mean((1, 2)) + y.diff(dim=-2).pow(2).mean((1, 2))).float()

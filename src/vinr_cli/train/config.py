@@ -1,0 +1,147 @@
+"""What a training run is made of, as a value that is written beside its results."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from vinr_cli.model.config import CompactConfig, ModelConfig, PublishedConfig
+
+
+@dataclass(frozen=True, slots=True)
+class CacheConfig:
+    """How clips are decoded once and kept.
+
+    Attributes:
+        short_sides: Every clip is kept at these sizes of its shorter side, in pixels (never
+            enlarged): small ones are sharp, large ones have the video's own softness and blocks.
+        frames: Frames kept of each clip at each of those sizes, from its middle.
+        synthetic: Number of synthetic clips.
+        synthetic_side: Side of a synthetic clip, in pixels.
+        synthetic_frames: Frames of a synthetic clip.
+        seed: Seed of the synthetic clips.
+    """
+
+    short_sides: tuple[int, ...] = (720, 360)
+    frames: tuple[int, ...] = (60, 150)
+    synthetic: int = 800
+    synthetic_side: int = 288
+    synthetic_frames: int = 9
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SampleConfig:
+    """How training samples are drawn.
+
+    Attributes:
+        fixed_scale: The scale that most batches have.
+        fixed_share: Share of batches at `fixed_scale`; the others draw from [1, 4.3].
+        patch: LR side at `fixed_scale`, in pixels; smaller scales get larger LR patches.
+        window: Side of the rendered window as a share of the patch.
+        spans: Smallest and largest number of frames from the first input to the second, both
+            counted; the target is one of those between.
+        endpoints: Share of samples whose target is an input time.
+        synthetic_share: Share of samples from synthetic clips.
+        channel_shuffle: Share of samples whose colour channels are permuted.
+    """
+
+    fixed_scale: float = 4.0
+    fixed_share: float = 0.6
+    patch: int = 56
+    window: float = 0.6
+    spans: tuple[int, int] = (3, 9)
+    endpoints: float = 0.25
+    synthetic_share: float = 0.33
+    channel_shuffle: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """Weights of the losses; the Charbonnier loss of the picture has weight 1.
+
+    Attributes:
+        canvas: Charbonnier loss of both frames' canvas colours.
+        motion: Charbonnier loss of the LR frames warped by every level's motion.
+        smooth: Total variation of the motion, relative to `motion`.
+        epsilon: The Charbonnier constant, in colour units.
+    """
+
+    canvas: float = 0.5
+    motion: float = 0.2
+    smooth: float = 0.005
+    epsilon: float = 1e-3
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+        model: The network's dimensions.
+        cache: What is decoded and kept.
+        sample: How samples are drawn.
+        loss: Weights of the losses.
+        batch: Samples per process and step.
+        learning_rate: Peak of the schedule: linear warm-up, then a cosine to almost zero.
+        warmup: Steps of the warm-up.
+        weight_decay: Of AdamW.
+        betas: Of AdamW.
+        clip: Largest gradient norm.
+        ema: Decay of the averaged weights, which are the result.
+        seed: Seed of the weights and of every sample.
+        bf16: Whether convolutions run in bfloat16; flows, canvases and losses stay in float32.
+    """
+
+    model: ModelConfig = field(default_factory=CompactConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    batch: int = 8
+    learning_rate: float = 1e-3
+    warmup: int = 300
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    clip: float = 1.0
+    ema: float = 0.999
+    seed: int = 0
+    bf16: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready mapping; the inverse is `from_dict`."""
+        fields = {**dataclasses.asdict(self), "model": self.model.to_dict()}
+        return cast(dict[str, Any], json.loads(json.dumps(fields)))
+
+    @staticmethod
+    def from_dict(fields: dict[str, Any]) -> "TrainConfig":
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: unknown model family or model field.
+            TypeError: unknown field.
+        """
+        parts = {"cache": CacheConfig, "sample": SampleConfig, "loss": LossConfig}
+        plain = {name: _tupled(value) for name, value in fields.items()}
+        plain["model"] = ModelConfig.from_dict(fields["model"])
+        for name, part in parts.items():
+            plain[name] = part(**{k: _tupled(v) for k, v in fields[name].items()})
+        return TrainConfig(**plain)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+PRESETS: dict[str, TrainConfig] = {
+    "compact": TrainConfig(),
+    "published": TrainConfig(
+        model=PublishedConfig(upsampled_frames=False),
+        sample=SampleConfig(fixed_share=0.5, patch=32, window=1.0, endpoints=0.0),
+        loss=LossConfig(canvas=0.0, motion=0.0, smooth=0.0),
+        batch=24,
+        learning_rate=1e-4,
+        weight_decay=0.0,
+        bf16=False,
+    ),
+}
+"""Named starting points. "published" has the paper's network, batch and learning rate."""

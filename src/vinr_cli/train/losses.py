@@ -1,0 +1,103 @@
+"""What training minimises."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor, nn
+
+from vinr_cli.model.compact import CompactFeatures, CompactPrepared, warp
+from vinr_cli.model.grid import Axis, Grid
+from vinr_cli.model.videoinr import FrameFeatures, VideoINR
+from vinr_cli.train.config import LossConfig
+from vinr_cli.train.data import Batch
+
+
+def charbonnier(difference: Tensor, epsilon: float) -> Tensor:
+    """Mean of sqrt(d² + ε²): an absolute value that is smooth at zero."""
+    return torch.sqrt(difference.float() ** 2 + epsilon**2).mean()
+
+
+def halves(features: FrameFeatures) -> tuple[FrameFeatures, FrameFeatures]:
+    """Split features of 2 B frames encoded together into those of the first and second B."""
+    count = features.frame.shape[0] // 2
+
+    def part(value: Any, where: slice) -> Any:
+        return value[where] if isinstance(value, Tensor) else tuple(v[where] for v in value)
+
+    first, second = (
+        type(features)(**{name: part(value, where) for name, value in vars(features).items()})
+        for where in (slice(0, count), slice(count, None))
+    )
+    return first, second
+
+
+class TrainStep(nn.Module):
+    """One forward pass of training as a module, so that DistributedDataParallel can wrap it.
+
+    Args:
+        network: The network to train.
+        config: Weights of the losses.
+        bf16: Whether convolutions run in bfloat16.
+    """
+
+    def __init__(self, network: VideoINR, config: LossConfig, *, bf16: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.bf16 = bf16
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses by name; "total" is the one to minimise.
+
+        Args:
+            batch: Samples on the network's device.
+        """
+        inputs = batch.inputs
+        device = inputs.device.type
+        top, left, height, width = batch.window
+        lr, hr = inputs.shape[-1], batch.target.shape[-1]
+        grid = Grid(Axis(lr, hr, top, top + height, 0, lr), Axis(lr, hr, left, left + width, 0, lr))
+        with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
+            first, second = halves(self.network.encode_frame(inputs.flatten(0, 1)))
+            features = self.network.encode_pair(first, second)
+            prepared = self.network.prepare(features, grid)
+            out = self.network.render(prepared, batch.times)
+        losses = {"picture": self._error(out, batch.windowed(batch.target))}
+        total = losses["picture"]
+        if isinstance(prepared, CompactPrepared) and self.config.canvas:
+            ends = [batch.windowed(end) for end in (batch.first, batch.second)]
+            errors = [self._error(a, b) for a, b in zip(prepared.still, ends, strict=True)]
+            losses["canvas"] = (errors[0] + errors[1]) / 2
+            total = total + self.config.canvas * losses["canvas"]
+        if isinstance(features, CompactFeatures) and self.config.motion:
+            losses["motion"] = self._motion(features, batch)
+            total = total + self.config.motion * losses["motion"]
+        return {**losses, "total": total}
+
+    def _error(self, a: Tensor, b: Tensor) -> Tensor:
+        return charbonnier(a.float() - b, self.config.epsilon)
+
+    def _motion(self, features: CompactFeatures, batch: Batch) -> Tensor:
+        """How well each level's motion brings both LR frames to the target's time.
+
+        At each level the frames are reduced to the level's size; from the middle's motion V the
+        first frame is read at -t V and the second at (1 - t) V. Their blend should be the target
+        and, by half the weight, each other.
+        """
+        first, second = batch.inputs
+        t = batch.times[:, None, None, None]
+        size = first.shape[-2:]
+        target = F.interpolate(batch.target, size, mode="bilinear", antialias=True)
+        total = torch.zeros((), device=t.device)
+        for motion in features.levels:
+            # One octave finer than the level itself, where the frames still show its motion.
+            k = max(1, features.motion.shape[-1] // motion.shape[-1] // 2)
+            a, b, goal = (F.avg_pool2d(x, k) for x in (first, second, target))
+            flow = F.interpolate(motion.float(), a.shape[-2:], mode="bilinear")
+            flow = flow * (a.shape[-1] / motion.shape[-1])
+            a, b = warp(a, -t * flow), warp(b, (1 - t) * flow)
+            total = total + self._error(torch.lerp(a, b, t), goal) + 0.5 * self._error(a, b)
+            rough = motion.diff(dim=2).abs().mean() + motion.diff(dim=3).abs().mean()
+            total = total + self.config.smooth * rough
+        return total / 3

@@ -1,0 +1,130 @@
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vinr_cli.errors import EncoderError, InputError
+from vinr_cli.evaluate.clips import read_clip, reduce_frames
+from vinr_cli.evaluate.compare import (
+    Settings,
+    average,
+    blend,
+    minterpolate,
+    network_method,
+    score_clip,
+)
+from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.filters import filter_frames
+from vinr_cli.model import ModelConfig, VideoINR
+from vinr_cli.plan.job import EncodeOptions
+
+
+def moving_dots(count: int = 5, height: int = 50, width: int = 66) -> Tensor:
+    """(T, 3, H, W) uint8: a smooth pattern that moves one pixel a frame."""
+    y, x = np.mgrid[0:height, 0:width]
+    rows = [np.sin((x + t) / 4) * np.cos(y / 5) * 90 + 128 for t in range(count)]
+    return (
+        torch.from_numpy(np.stack(rows)).round().byte()[:, None].expand(-1, 3, -1, -1).contiguous()
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for i, frame in enumerate(moving_dots()):
+        Image.fromarray(frame.permute(1, 2, 0).numpy()).save(tmp_path / f"{i:03}.png")
+    return tmp_path
+
+
+def test_reading_a_folder_of_pictures(folder: Path) -> None:
+    """PNG frames are read in order, exactly, and cropped evenly to whole multiples."""
+    clip = read_clip(folder, 4, 8)
+
+    assert clip.shape == (4, 3, 48, 64)
+    assert torch.equal(clip, moving_dots()[:4, :, 1:49, 1:65])
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    """A folder without frames is refused."""
+    with pytest.raises(InputError, match="holds no frames"):
+        read_clip(tmp_path, 4, 8)
+
+
+def test_blend_of_the_truth_itself() -> None:
+    """At scale 1 blending gives the input frames at input times and their mean between."""
+    lr = reduce_frames(moving_dots(3), (50, 66))
+
+    made = list(blend(lr, 2, (50, 66)))
+
+    assert len(made) == 5
+    assert torch.allclose(made[2][0], lr[1], atol=1e-5)
+    assert torch.allclose(made[1][0], (lr[0] + lr[1]) / 2, atol=1e-5)
+
+
+@pytest.mark.parametrize("enlarge_first", [True, False])
+def test_minterpolate_keeps_time(enlarge_first: bool) -> None:
+    """The ffmpeg baseline gives every frame, and input times are the input frames enlarged."""
+    truth = moving_dots(4, 64, 64)
+    lr = truth.float() / 255
+
+    method = minterpolate(find_ffmpeg(EncodeOptions()), enlarge_first=enlarge_first)
+    made = list(method(lr, 2, (128, 128)))
+
+    assert len(made) == 7
+    small = torch.nn.functional.avg_pool2d(torch.cat(made), 2)
+    errors = [(small[2 * i] - lr[i]).abs().mean() for i in range(4)]
+    assert max(errors) < 0.02
+
+
+def test_scores(folder: Path) -> None:
+    """Input and inner times are counted apart, and every method is measured on each."""
+    torch.manual_seed(0)
+    net = VideoINR(ModelConfig.compact(width=8, blocks=1)).eval()
+    table = {"net": network_method(net), "blend": blend}
+
+    scores = list(score_clip(folder, table, Settings(Fraction(2), 2, 5)))
+
+    assert [(s.method, s.times, s.frames) for s in scores] == [
+        ("net", "input", 3), ("net", "inner", 2), ("blend", "input", 3), ("blend", "inner", 2),
+    ]  # fmt: skip
+    assert all(s.psnr_y > 20 and 0 < s.ssim_y <= 1 for s in scores)
+    assert average(scores) == []
+
+
+def test_average_counts_clips_once(folder: Path) -> None:
+    """The average over clips is the mean of the clips' figures."""
+    one = list(score_clip(folder, {"blend": blend}, Settings(Fraction(2), 2, 5)))
+    from dataclasses import replace
+
+    two = [replace(s, clip="other", psnr_y=s.psnr_y + 2) for s in one]
+
+    means = average(one + two)
+
+    assert [m.psnr_y for m in means] == pytest.approx([s.psnr_y + 1 for s in one])
+
+
+def test_a_bad_filter_is_named() -> None:
+    """A filter graph that ffmpeg refuses is reported in one line with ffmpeg's words."""
+    frames = np.zeros((1, 8, 8, 3), np.uint8)
+
+    with pytest.raises(EncoderError, match="nosuchfilter"):
+        filter_frames(
+            frames,
+            "nosuchfilter",
+            rate=Fraction(1),
+            size=(8, 8),
+            ffmpeg=find_ffmpeg(EncodeOptions()),
+        )
+
+
+def test_the_ffmpeg_in_use_has_minterpolate() -> None:
+    """The baseline's filter exists in the packaged ffmpeg."""
+    binary = find_ffmpeg(EncodeOptions())
+
+    listing = subprocess.run([binary, "-filters"], capture_output=True, text=True, check=True)
+
+    assert "minterpolate" in listing.stdout

@@ -1,0 +1,61 @@
+import pytest
+import torch
+
+from vinr_cli.evaluate.metrics import luma, psnr_rgb, psnr_y, sharpness, ssim_y
+
+
+def test_luma_of_white_and_black() -> None:
+    """Y of white is 235/255 and of black 16/255 (studio range)."""
+    grey = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 3, 2, 2)
+
+    assert torch.allclose(
+        luma(grey)[:, 0, 0] * 255, torch.tensor([16.0, 235.0]).double(), atol=1e-3
+    )
+
+
+def test_psnr_of_a_known_error() -> None:
+    """A grey step of 10 codes in RGB is 10·219/255 codes in Y, and the PSNR follows."""
+    a = torch.full((1, 3, 8, 8), 100 / 255)
+    b = torch.full((1, 3, 8, 8), 110 / 255)
+
+    assert psnr_rgb(a, b).item() == pytest.approx(28.1308, abs=1e-3)
+    assert psnr_y(a, b).item() == pytest.approx(29.4528, abs=1e-3)
+
+
+def test_equal_pictures() -> None:
+    """Equal pictures have 100 dB and an SSIM of 1."""
+    a = torch.rand(1, 3, 16, 16)
+
+    assert psnr_y(a, a).item() == pytest.approx(100)
+    assert ssim_y(a, a).item() == pytest.approx(1)
+
+
+def test_rounding_comes_first() -> None:
+    """Differences below half a code value do not count."""
+    a = torch.full((1, 3, 16, 16), 0.5)
+
+    assert psnr_y(a, a + 0.2 / 255).item() == pytest.approx(100)
+
+
+def test_ssim_against_its_formula() -> None:
+    """SSIM of constant pictures is the luminance term alone."""
+    a, b = (torch.full((1, 3, 16, 16), v / 255) for v in (100, 140))
+    x, y = (16 + 219 * v / 255 for v in (100, 140))
+    c1 = (0.01 * 255) ** 2
+
+    want = (2 * x * y + c1) / (x * x + y * y + c1)
+    assert ssim_y(a, b).item() == pytest.approx(want, abs=1e-4)
+
+
+def test_ssim_refuses_tiny_pictures() -> None:
+    """A picture smaller than the window has no SSIM."""
+    with pytest.raises(ValueError, match="needs 11 pixels"):
+        ssim_y(torch.zeros(1, 3, 10, 20), torch.zeros(1, 3, 10, 20))
+
+
+def test_blur_lowers_sharpness() -> None:
+    """A blurred picture has less gradient energy."""
+    a = torch.rand(1, 3, 32, 32)
+    blurred = torch.nn.functional.avg_pool2d(a, 3, 1, 1)
+
+    assert sharpness(blurred).item() < 0.5 * sharpness(a).item()
