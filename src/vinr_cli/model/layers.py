@@ -1,0 +1,180 @@
+"""Building blocks of the published network: residual blocks, sine networks, and what feeds them.
+
+The sine networks (SIREN, Sitzmann et al. 2020) evaluate sin(omega · (W x + b)) layer by layer.
+Here omega is folded into the weights when a network is used (`SineNet.folded`); the state dict
+keeps the weights as they were trained.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor, nn
+
+SLOPE = 0.1
+"""Of the leaky ReLUs."""
+
+TRUNK_GAIN = 0.1
+"""What the initial weights of residual blocks are scaled by, so that a deep trunk starts tame."""
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size (at stride 1)."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+
+
+def lrelu(x: Tensor) -> Tensor:
+    """The network's activation outside of the sine networks."""
+    return F.leaky_relu(x, SLOPE)
+
+
+def double_size(x: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, C, 2 H, 2 W), bilinear."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a ReLU, added to the input; no normalisation."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = conv(width, width)
+        self.conv2 = conv(width, width)
+        for layer in (self.conv1, self.conv2):
+            nn.init.kaiming_normal_(layer.weight)
+            with torch.no_grad():
+                layer.weight.mul_(TRUNK_GAIN)
+            nn.init.zeros_(cast(Tensor, layer.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        y: Tensor = self.conv2(F.relu(self.conv1(x)))
+        return x + y
+
+
+def trunk(width: int, blocks: int) -> nn.Sequential:
+    """A chain of residual blocks."""
+    return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`F.linear`, by the fastest way that gives full float32.
+
+    On a CPU a 1x1 convolution goes through oneDNN, which on AMD processors is twice as fast as
+    the BLAS behind `F.linear`. Elsewhere `F.linear` is taken: a float32 convolution may be done
+    in TF32 there, which is too coarse for sine networks.
+
+    Args:
+        x: (..., K), contiguous.
+        weight: (N, K).
+        bias: (N,).
+
+    Returns:
+        (..., N), contiguous.
+    """
+    if x.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return F.linear(x, weight, bias)
+    pixels = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
+    kernel = weight[:, :, None, None].contiguous(memory_format=torch.channels_last)
+    y = F.conv2d(pixels, kernel, bias)
+    return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], weight.shape[0])
+
+
+def sine(x: Tensor) -> Tensor:
+    """The sine of a tensor that is not needed afterwards: in place unless gradients are wanted."""
+    return torch.sin(x) if torch.is_grad_enabled() else x.sin_()
+
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """A sine network with omega multiplied into its weights, in float32.
+
+    Attributes:
+        weight: Of the first layer, (N, inputs). Its columns are used in pieces, where their inputs
+            live: at LR, per output pixel, or once for the time.
+        bias: Of the first layer, (N,).
+        rest: (weight, bias) of the layers after it; the last one has no sine.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    rest: tuple[tuple[Tensor, Tensor], ...]
+
+    def after_first(self, x: Tensor) -> Tensor:
+        """The network's output from its first layer's sum.
+
+        Args:
+            x: (..., N), the first layer before its sine; overwritten unless gradients are wanted.
+
+        Returns:
+            (..., outputs).
+        """
+        for weight, bias in self.rest:
+            x = product(sine(x), weight, bias)
+        return x
+
+
+class SineLayer(nn.Module):
+    """x to sin(omega · (W x + b)).
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        omega: Frequency.
+        first: Whether x are coordinates and features, not sines; sets the initial weights as the
+            SIREN paper does.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, omega: float, first: bool = False) -> None:
+        super().__init__()
+        self.omega = omega
+        self.linear = nn.Linear(inputs, outputs)
+        bound = 1 / inputs if first else math.sqrt(6 / inputs) / omega
+        nn.init.uniform_(self.linear.weight, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (..., outputs)."""
+        return torch.sin(self.omega * self.linear(x))
+
+
+class SineNet(nn.Module):
+    """Sine layers and a linear last layer; the published code calls it an `imnet`.
+
+    Args:
+        inputs: Channels in.
+        hidden: Channels of the sine layers.
+        outputs: Channels out.
+        omega: Frequency of the sine layers.
+    """
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, *, omega: float) -> None:
+        super().__init__()
+        widths = (inputs, *hidden)
+        layers: list[nn.Module] = [
+            SineLayer(a, b, omega=omega, first=i == 0)
+            for i, (a, b) in enumerate(zip(widths, hidden, strict=False))
+        ]
+        last = nn.Linear(widths[-1], outputs)
+        bound = math.sqrt(6 / widths[-1]) / omega
+        nn.init.uniform_(last.weight, -bound, bound)
+        self.net = nn.Sequential(*layers, last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (..., outputs), the plain way; `folded` is the fast one."""
+        y: Tensor = self.net(x)
+        return y
+
+    def folded(self) -> Folded:
+        """The same network, omega folded into the weights; gradients reach the parameters."""
+        pairs = []
+        for layer in self.net:
+            if isinstance(layer, SineLayer):
+                linear, omega = layer.linear, layer.omega
+                pairs.append((linear.weight.float() * omega, linear.bias.float() * omega))
+            elif isinstance(layer, nn.Linear):
+                pairs.append((layer.weight.float(), layer.bias.float()))
+        (weight, bias), *rest = pairs
+        return Folded(weight, bias, tuple(rest))

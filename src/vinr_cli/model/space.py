@@ -1,0 +1,69 @@
+"""Space INR: a feature at any output pixel from the nearest LR pixel and the position in its cell.
+
+VideoINR, section 3.2. Its first layer is linear, so the part of it that sees LR features and
+frames is done once per LR pixel (`Query.table`), and an output pixel adds only its coordinate and
+the time.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vinr_cli.model.grid import Grid
+from vinr_cli.model.layers import Folded
+
+COORDINATE = 2.0
+"""The network was trained with coordinates in [-1, 1] times the LR size: 2 per LR pixel."""
+
+
+def lr_columns(config_inputs: int) -> slice:
+    """Columns of the first layer that see LR features and frames; then come y, x and t."""
+    return slice(0, config_inputs - 3)
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceQuery:
+    """The space INR on a grid, of one pair at one time.
+
+    Attributes:
+        net: The folded network.
+        table: (H, W, N), the first layer's LR part, of the LR pixels that are held.
+        lines: (h,), nearest held LR row of each output row.
+        columns: (w,), nearest held LR column of each output column.
+        down: (h, N), what the vertical coordinate, the time and the bias add.
+        right: (w, N), what the horizontal coordinate adds.
+    """
+
+    net: Folded
+    table: Tensor
+    lines: Tensor
+    columns: Tensor
+    down: Tensor
+    right: Tensor
+
+    @classmethod
+    def of(cls, net: Folded, table: Tensor, grid: Grid, t: Tensor) -> "SpaceQuery":
+        """Make ready for a grid and a time (a tensor without dimensions)."""
+        device = table.device
+        y = (COORDINATE * grid.rows.relative()).to(device)
+        x = (COORDINATE * grid.cols.relative()).to(device)
+        still = net.bias + t * net.weight[:, -1]
+        return cls(
+            net,
+            table,
+            grid.rows.nearest().to(device),
+            grid.cols.nearest().to(device),
+            y[:, None] * net.weight[:, -3] + still,
+            x[:, None] * net.weight[:, -2],
+        )
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        """Features of output rows [top, bottom): (rows · w, width)."""
+        lines = self.table.index_select(0, self.lines[top:bottom]) + self.down[top:bottom, None]
+        first = lines.index_select(1, self.columns)
+        if torch.is_grad_enabled():
+            first = first + self.right
+        else:
+            first += self.right
+        return self.net.after_first(first.flatten(0, 1))
