@@ -332,6 +332,8 @@ def test_irregular_times_have_no_constant_rate() -> None:
         ([5, 517], Fraction(1, 12800), Fraction(90000), Fraction(25)),
         ([0, 10, 20, 30], Fraction(1, 70), None, Fraction(7)),
         ([0, 3000, 6000], Fraction(1, 7001), None, Fraction(7001, 3000)),
+        ([0, 33, 67, 100, 133], MILLISECOND, Fraction(2997, 100), Fraction(30000, 1001)),
+        ([0, 42, 83], MILLISECOND, Fraction(24), Fraction(24)),
         ([7], MILLISECOND, Fraction(50), Fraction(50)),
         ([7], MILLISECOND, None, None),
         ([], MILLISECOND, Fraction(0), None),

@@ -32,6 +32,10 @@ MIN_TICKS_PER_SECOND = 10_000
 """Coarser output time bases are doubled up to here (as ffmpeg's MP4 muxer does), so that a frame
 that leaves the grid of a constant rate is still shown within 0.1 ms of its time."""
 
+SAME_RATE = Fraction(3, 10_000)
+"""A stated rate this near (relatively) to a standard one may be a rounded way to write it; 24 and
+24000/1001 lie three times as far apart."""
+
 UNKNOWN_FRAME_SECONDS = Fraction(1, 25)
 """How long the only frame of a source lasts when neither a duration nor a rate is known."""
 
@@ -308,8 +312,8 @@ def constant_rate(
     Returns:
         Frames per second, or None if no plausible rate fits. For fewer than two frames, `claimed`.
         In coarse ticks a short clip fits many rates (42 42 42 ms is 23.976, 24 and 23.81): the
-        measured one is taken if it is a standard one, then the claimed one, then the nearest
-        standard one.
+        measured one is taken if it is a standard one, then the claimed one (or the standard one
+        that it rounds), then the nearest standard one.
     """
     if len(pts) < 2:
         return claimed if claimed is not None and claimed > 0 else None
@@ -337,9 +341,11 @@ def _candidates(mean: Fraction, time_base: Fraction, claimed: Fraction | None) -
     half = Fraction(math.floor(2 * mean + Fraction(1, 2)), 2)
     near = [Fraction(whole), Fraction(whole * 1000, 1001), half]
     near.sort(key=lambda rate: abs(rate - mean))
-    tried = [] if claimed is None else [claimed]
+    tried = [] if claimed is None or claimed <= 0 else [claimed]
+    # 29.97 and 23.98 are how some files write 30000/1001 and 24000/1001.
+    meant = [r for r in near for c in tried if abs(r - c) < SAME_RATE * c]
     exact = [mean] if (1 / (mean * time_base)).denominator == 1 else []
-    return [*tried, *near, *exact, mean.limit_denominator(1001), mean]
+    return [*meant, *tried, *near, *exact, mean.limit_denominator(1001), mean]
 
 
 def _is_standard(rate: Fraction) -> bool:
