@@ -136,7 +136,7 @@ def test_tiles_equal_the_whole_frame(network: VideoINR, hr: tuple[int, int]) -> 
 def test_a_budget_makes_tiles(network: VideoINR) -> None:
     """A memory limit below the estimate of a whole frame leads to tiles, a large one does not."""
     assert PairRenderer(network, (300, 400), (600, 800), budget=1 << 40).layout.whole
-    assert not PairRenderer(network, (300, 400), (600, 800), budget=400 << 20).layout.whole
+    assert not PairRenderer(network, (300, 400), (600, 800), budget=200 << 20).layout.whole
 
 
 def test_tiles_that_do_not_fit_together_are_made_one_after_the_other(

@@ -54,17 +54,23 @@ def test_a_budget_is_the_users_or_a_share(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_network_may_state_its_own_figures(
     network: VideoINR, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`halo`, `alignment` and `cost` of a network win over the defaults."""
+    """`halo`, `alignment` and `pair_bytes` of a network win over the defaults."""
+    assert memory.cost_of(network) == memory.COSTS["compact"]
+    assert memory.alignment_of(network) == 8
     monkeypatch.setattr(network, "halo", 5, raising=False)
     monkeypatch.setattr(network, "alignment", 4, raising=False)
-    monkeypatch.setattr(network, "cost", Cost(1, 2), raising=False)
+    monkeypatch.setattr(network, "pair_bytes", (1, 2), raising=False)
     assert memory.halo_of(network) == 5
     assert memory.alignment_of(network) == 4
     assert memory.cost_of(network) == Cost(1, 2)
-    bare = torch.nn.Module()
-    assert memory.halo_of(bare) == 32  # type: ignore[arg-type]
-    assert memory.alignment_of(bare) == 8  # type: ignore[arg-type]
-    assert memory.cost_of(bare) == memory.DEFAULT_COST  # type: ignore[arg-type]
+
+
+def test_an_unknown_family_is_taken_for_the_dearest(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network of a family without a measured cost gets the most careful estimate."""
+    monkeypatch.setattr(memory, "COSTS", {"a": Cost(1, 1), "b": Cost(9, 2)})
+    assert memory.cost_of(network) == Cost(9, 2)
 
 
 @pytest.mark.parametrize(

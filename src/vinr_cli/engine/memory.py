@@ -16,8 +16,15 @@ DEFAULT_ALIGNMENT = 8
 """Tiles begin at multiples of this many LR pixels unless the network states its `alignment`: the
 coarsest pyramid level of the family is at 1/8."""
 
-DEFAULT_COST = Cost(lr_bytes=12_000, hr_bytes=300)
-"""Peak bytes of a pair for a network that does not state its own `cost`."""
+COSTS = {
+    "compact": Cost(lr_bytes=3_500, hr_bytes=300),
+    "published": Cost(lr_bytes=40_000, hr_bytes=1_500),
+}
+"""Peak bytes of a pair by family, for networks that do not state their own `pair_bytes`.
+
+Compact: peak RSS of one thread, least squares over x1, x2, x4, x8 of 320x180 and x0.5, x1, x2 of
+640x360 gave 2,400 and 270, plus a margin. Published: 3.2 GB for 320x180 at x4, plus a margin.
+"""
 
 SHARE = {"cuda": 0.85, "mps": 0.6, "cpu": 0.5}
 """Share of the free memory that one pair may use. On a CPU the encoder and the page cache live in
@@ -89,9 +96,12 @@ def _container_rest() -> int | None:
 
 
 def cost_of(model: VideoINR) -> Cost:
-    """What a pixel costs: the network's own `cost`, else `DEFAULT_COST`."""
-    cost = getattr(model, "cost", None)
-    return cost if isinstance(cost, Cost) else DEFAULT_COST
+    """What a pixel costs: the network's own `pair_bytes` (LR, output), else `COSTS`."""
+    own = getattr(model, "pair_bytes", None)
+    if own is not None:
+        return Cost(*own)
+    dearest = max(COSTS.values(), key=lambda cost: cost.lr_bytes)
+    return COSTS.get(model.config.family, dearest)
 
 
 def halo_of(model: VideoINR) -> int:
