@@ -108,6 +108,13 @@ CODECS: dict[str, Codec] = {
 }  # fmt: skip
 """The codecs that vinr knows by a short name."""
 
+_FULL_RANGE = frozenset(
+    {"libx264", "libx265", "libsvtav1", "libvpx-vp9", "libaom-av1", "h264_nvenc", "hevc_nvenc",
+     "av1_nvenc"}
+)  # fmt: skip
+"""Encoders whose streams say whether they are full range. For any other, such as FFV1 and ProRes,
+ffmpeg would convert full-range frames to studio range behind our back; so we do, in float."""
+
 _ALIASES = {"avc": "h264", "x264": "h264", "hevc": "h265", "x265": "h265"}
 _MP4_CODECS = frozenset({"h264", "hevc", "av1", "vp9", "vp8", "vvc", "mpeg4"})
 _MOV_CODECS = frozenset({"prores", "dnxhd", "mjpeg", "qtrle", "png", "cfhd"})
@@ -278,9 +285,10 @@ def _codec(
     name = _ALIASES.get(asked.lower(), asked.lower())
     codec = CODECS.get(name)
     if codec is None and name in available:
-        codec = next((c for c in CODECS.values() if c.encoder == name), None)
-        if codec is None:
+        short = next((s for s, c in CODECS.items() if c.encoder == name), None)
+        if short is None:
             return name, _raw(name, available[name], container)
+        name, codec = short, CODECS[short]
     if codec is None:
         known = ", ".join(CODECS)
         raise UsageError(asked, "unknown codec", f"Known: {known}, or an ffmpeg encoder's name.")
@@ -324,8 +332,8 @@ def _settle_color(
         if (settled.chroma, settled.depth) != (color.chroma, color.depth) and not gray:
             was, now = f"{color.chroma} {color.depth} bit", f"{settled.chroma} {settled.depth} bit"
             notices.append(f"{encoder} does not take {was}: {now} is used")
-    if encoder.startswith("prores"):
-        settled = replace(settled, full_range=False)  # ProRes cannot say that it is full range
+    if settled.chroma is not Chroma.RGB and encoder not in _FULL_RANGE:
+        settled = replace(settled, full_range=False)
     if settled.chroma is not Chroma.C420 and settled.siting is Siting.TOPLEFT:
         settled = replace(settled, siting=Siting.LEFT)
     if settled.depth < color.depth and is_hdr(color):

@@ -30,6 +30,9 @@ _SEEK_BACK = (Fraction(0), Fraction(2), Fraction(15))
 A container may point at a key frame that is shown after the wanted frame (open groups of
 pictures, wrong key-frame flags); then an earlier one is tried.
 """
+_SILENT = frozenset({"h264", "hevc", "vvc"})
+"""Decoders that leave frames out without an error. Each of their packets gives one frame, so what
+is missing is known from the packets' times."""
 _MAX_PENDING = 4
 """Frames without a usable time that are held back, waiting for the next good time."""
 _SHORT = Fraction(9, 10)
@@ -96,6 +99,7 @@ class FrameReader:
         self._container: InputContainer | None = None
         self._damaged = 0
         self._corrupt = 0
+        self._awaited: set[int] = set()
         self._reformatted = False
 
     def __enter__(self) -> Self:
@@ -121,10 +125,10 @@ class FrameReader:
         count = 0
         last: int | None = None
         for frame, pts in clock.repair(self._decoded_from_start()):
-            if self._start is not None and pts < self._start:
-                continue
             if self._end is not None and pts >= self._end:
                 break
+            if not self._wants(pts):
+                continue
             count += 1
             last = pts
             yield Frame(pts, frame.duration or None, self._planes(frame, pts))
@@ -148,10 +152,19 @@ class FrameReader:
         with reading(self._path, f"the frame at {self._where(pts)} cannot be used"):
             return planes_of(frame, info)
 
+    def _wants(self, pts: int) -> bool:
+        """Whether a time lies in the span that was asked for."""
+        after = self._start is None or pts >= self._start
+        return after and (self._end is None or pts < self._end)
+
     def _summarise(self, count: int, last: int | None) -> None:
         """Tell, after the last frame, what was wrong."""
         if self._damaged > 1:
             self.notices.append(f"{self._damaged} damaged packets in all were left out")
+        lost = [p for p in self._awaited if self._wants(p)]
+        if lost:
+            where = self._where(min(lost))
+            self.notices.append(f"{len(lost)} frames did not come out (first at {where})")
         if self._corrupt > 1:
             self.notices.append(f"{self._corrupt} frames in all are damaged in part")
         if count == 0 and self._start is None and self._end is None:
@@ -198,11 +211,17 @@ class FrameReader:
             except LIBRARY_ERRORS:
                 return  # this file cannot be searched there
         last: int | None = None
+        self._awaited.clear()
+        silent = self._info.codec in _SILENT
         for packet in self._packets(self._container, stream):
+            if silent and packet.pts is not None and not packet.is_discard:
+                self._awaited.add(packet.pts)
             for frame in self._decode(packet, last):
                 if frame.is_corrupt:
                     self._note_corrupt(frame)
-                last = frame.pts if frame.pts is not None else last
+                if frame.pts is not None:
+                    last = frame.pts
+                    self._awaited.discard(last)
                 yield frame
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[AnyPacket]:
@@ -224,19 +243,23 @@ class FrameReader:
             yield packet
 
     def _decode(self, packet: AnyPacket, last: int | None) -> list[VideoFrame]:
-        """Decode one packet; a damaged one is left out and noted."""
+        """Decode one packet; a damaged one is left out and noted.
+
+        Decoders work ahead in threads, so an error belongs to the frame after the last one that
+        came, not to the packet that was just given.
+        """
         try:
             return packet.decode()
-        except av.error.InvalidDataError:
+        except av.error.MemoryError as error:
+            cause = f"decoding failed after {self._where(last)}: {words_of(error)}"
+            raise InputError(self._path, cause) from error
+        except LIBRARY_ERRORS as error:
             if not self._damaged:
-                place = packet.pts if packet.pts is not None else last
-                self.notices.append(f"a damaged packet at {self._where(place)} is left out")
+                place = "the beginning" if last is None else self._where(last)
+                words = words_of(error)
+                self.notices.append(f"a damaged packet after {place} is left out: {words}")
             self._damaged += 1
             return []
-        except LIBRARY_ERRORS as error:
-            where = self._where(packet.pts if packet.pts is not None else last)
-            cause = f"decoding failed at {where}: {words_of(error)}"
-            raise InputError(self._path, cause) from error
 
     def _note_corrupt(self, frame: VideoFrame) -> None:
         if not self._corrupt:

@@ -118,6 +118,7 @@ class FrameWriter:
         self._last: int | None = None
         self._ffmpeg: _Ffmpeg | None = None
         self._closed = False
+        self._aborted = False
 
     def __enter__(self) -> Self:
         return self
@@ -146,6 +147,8 @@ class FrameWriter:
             ValueError: If shape, type or time are not as above.
             EncoderError: If ffmpeg has died.
         """
+        if self._aborted:
+            raise EncoderError(self.path, "encoding was aborted")
         if self._closed:
             raise ValueError("write to a closed FrameWriter")
         if self._last is not None and pts <= self._last:
@@ -181,7 +184,7 @@ class FrameWriter:
         """Kill ffmpeg and remove the part; may be called from any thread, and repeatedly."""
         if self._closed:
             return
-        self._closed = True
+        self._closed = self._aborted = True
         if self._ffmpeg is not None:
             self._ffmpeg.kill()
             self.path.unlink(missing_ok=True)
@@ -312,6 +315,7 @@ class _Ffmpeg:
             raise self._failure() from error
         finally:
             timer.cancel()
+            timer.join()
 
     def _on_stall(self) -> None:
         self._stalled = True

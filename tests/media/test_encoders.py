@@ -1,0 +1,201 @@
+"""Encoders, settled or refused before the first frame."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting
+from vinr_cli.errors import EncoderError, UsageError
+from vinr_cli.media.encoders import (
+    CODECS,
+    FFMPEG_VARIABLE,
+    choose,
+    container_of,
+    find_ffmpeg,
+    list_encoders,
+    needs_even,
+)
+from vinr_cli.plan.job import EncodeOptions
+
+SDR = ColorSpec()
+HDR = ColorSpec(
+    depth=10, matrix=Matrix.BT2020, primaries="bt2020", transfer="smpte2084", siting=Siting.TOPLEFT
+)
+RGB = ColorSpec(Chroma.RGB, Matrix.RGB, full_range=True, tagged_matrix="gbr")
+RATE = Fraction(25)
+
+
+@pytest.mark.parametrize(
+    ("container", "color", "encoder", "pix_fmt"),
+    [
+        ("mp4", SDR, "libx264", "yuv420p"),
+        ("mov", SDR, "libx264", "yuv420p"),
+        ("matroska", replace(SDR, depth=10), "libx265", "yuv420p10le"),
+        ("mp4", HDR, "libx265", "yuv420p10le"),
+        ("webm", SDR, "libvpx-vp9", "yuv420p"),
+        ("webm", HDR, "libvpx-vp9", "yuv420p10le"),
+        ("avi", SDR, "libx264", "yuv420p"),
+        ("mpegts", replace(SDR, chroma=Chroma.C422), "libx264", "yuv422p"),
+        ("mp4", replace(SDR, chroma=Chroma.GRAY), "libx264", "yuv420p"),
+        ("mp4", RGB, "libx264", "yuv444p"),
+    ],
+)
+def test_defaults_follow_container_and_colour(
+    container: str, color: ColorSpec, encoder: str, pix_fmt: str
+) -> None:
+    """Without options the codec suits the container, and layout and depth stay where they can."""
+    found = choose(EncodeOptions(), container, color, rate=RATE)
+
+    assert (found.encoder, found.pix_fmt) == (encoder, pix_fmt)
+    assert found.container == container
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_codec_of_the_table_settles(codec: str) -> None:
+    """Each codec takes SDR, HDR, 4:4:4, RGB, grey and 12-bit sources in some layout, HDR in 10 bits."""
+    container = sorted(CODECS[codec].containers)[0]
+    sources = [
+        SDR, HDR, replace(SDR, chroma=Chroma.C444), RGB, replace(SDR, chroma=Chroma.GRAY),
+        replace(SDR, depth=12),
+    ]  # fmt: skip
+    for source in sources:
+        found = choose(EncodeOptions(codec=codec), container, source, rate=RATE)
+        assert (found.color.matrix is Matrix.RGB) == (found.color.chroma is Chroma.RGB)
+        assert found.color.transfer == source.transfer
+        changed = (found.color.chroma, found.color.depth) != (source.chroma, source.depth)
+        if changed and source.chroma is not Chroma.GRAY:
+            assert found.notices
+    assert choose(EncodeOptions(codec=codec), container, HDR, rate=RATE).color.depth >= 10
+
+
+def test_names_of_codecs_have_aliases() -> None:
+    """Common names of the same codec, in any case, and ffmpeg's name of its encoder, are one."""
+    for name in ("h265", "HEVC", "x265", "libx265"):
+        assert choose(EncodeOptions(codec=name), "mp4", SDR).name == "h265"
+
+
+def test_an_encoder_of_ffmpeg_may_be_named() -> None:
+    """An encoder outside the table works by its own name, with no quality made up for it."""
+    found = choose(EncodeOptions(codec="mpeg4", extra=("-q:v", "3")), "mp4", SDR)
+
+    assert (found.name, found.encoder, found.part_format) == ("mpeg4", "mpeg4", "mp4")
+    assert found.arguments == ("-q:v", "3")
+
+
+@pytest.mark.parametrize(
+    ("options", "container", "words"),
+    [
+        (EncodeOptions(codec="h267"), "mp4", "unknown codec.*h264, h265, av1, vp9, prores, ffv1"),
+        (EncodeOptions(codec="h264"), "webm", "does not go into webm.*mp4"),
+        (EncodeOptions(codec="prores"), "mp4", "does not go into mp4.*mov"),
+        (EncodeOptions(crf=99), "mp4", "out of range.*0 .*63"),
+        (EncodeOptions(crf=float("nan")), "mp4", "out of range"),
+        (EncodeOptions(codec="prores", crf=20), "mov", "no such quality"),
+        (EncodeOptions(preset="warp"), "mp4", "no preset of h264.*medium"),
+        (EncodeOptions(codec="ffv1", preset="fast"), "matroska", "no preset of ffv1"),
+        (EncodeOptions(pix_fmt="yuv421p"), "mp4", "unknown or unusable"),
+        (EncodeOptions(pix_fmt="gray16le"), "mp4", "libx264 does not take it.*yuv420p"),
+        (EncodeOptions(), "avi", "variable frame rate"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_can(
+    options: EncodeOptions, container: str, words: str
+) -> None:
+    """Unknown or unfitting codecs, qualities, presets and formats are refused, naming good ones."""
+    with pytest.raises(UsageError, match=words):
+        choose(options, container, SDR)
+
+
+def test_options_reach_the_encoder() -> None:
+    """Quality, preset and further arguments stand on the encoder's command line, the user's last."""
+    options = EncodeOptions(codec="h264", crf=21.5, preset="fast", extra=("-tune", "film"))
+
+    assert choose(options, "mp4", SDR).arguments == (
+        "-crf", "21.5", "-preset", "fast", "-tune", "film",
+    )  # fmt: skip
+
+
+def test_a_pixel_format_decides_the_layout() -> None:
+    """--pix-fmt sets layout and depth of the frames that the encoder is given."""
+    found = choose(EncodeOptions(pix_fmt="yuv444p10le"), "mp4", SDR)
+
+    assert (found.color.chroma, found.color.depth) == (Chroma.C444, 10)
+    assert found.color.matrix is SDR.matrix
+
+
+def test_subsampled_frames_need_even_sides_where_the_encoder_says() -> None:
+    """H.264 needs even sides for 4:2:0 and not for 4:4:4; VP9 takes odd ones."""
+    h264 = choose(EncodeOptions(codec="h264"), "mp4", SDR)
+    vp9 = choose(EncodeOptions(codec="vp9"), "mp4", SDR)
+
+    assert needs_even(SDR, h264)
+    assert not needs_even(replace(SDR, chroma=Chroma.C444), h264)
+    assert not needs_even(SDR, vp9)
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "full"),
+    [("prores", "mov", False), ("ffv1", "matroska", False), ("h264", "mp4", True)],
+)
+def test_range_is_kept_where_the_codec_can_say_it(codec: str, container: str, full: bool) -> None:
+    """ProRes and FFV1 cannot say full range, so their frames are studio range; H.264's stay."""
+    found = choose(EncodeOptions(codec=codec), container, replace(SDR, full_range=True))
+
+    assert found.color.full_range is full
+
+
+def test_hdr_forced_into_eight_bits_is_noticed() -> None:
+    """HDR in an 8-bit format works, with a warning about bands."""
+    found = choose(EncodeOptions(pix_fmt="yuv420p"), "mp4", HDR)
+
+    assert any("bands" in n for n in found.notices)
+
+
+def test_suffixes_name_containers() -> None:
+    """Known suffixes in any case give a format; others are refused with the known ones."""
+    assert container_of(Path("a.MKV")) == "matroska"
+    for name in ("a.xyz", "a"):
+        with pytest.raises(UsageError, match=r"\.mp4"):
+            container_of(Path(name))
+
+
+def test_ffmpeg_is_found_by_option_then_variable(
+    ffmpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option goes before VINR_FFMPEG, which goes before the packaged binary."""
+    link = tmp_path / "my ffmpeg"
+    link.symlink_to(ffmpeg)
+    monkeypatch.setenv(FFMPEG_VARIABLE, str(link))
+
+    assert find_ffmpeg(EncodeOptions()) == link
+    assert find_ffmpeg(EncodeOptions(ffmpeg=ffmpeg)) == ffmpeg
+    assert choose(EncodeOptions(), "mp4", SDR).ffmpeg == link
+
+
+def test_a_missing_or_strange_ffmpeg_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path without a program, a program that fails and one that is no ffmpeg are told apart."""
+    with pytest.raises(EncoderError, match="--ffmpeg"):
+        find_ffmpeg(EncodeOptions(ffmpeg=tmp_path / "none"))
+    monkeypatch.setenv(FFMPEG_VARIABLE, str(tmp_path))
+    with pytest.raises(EncoderError, match=FFMPEG_VARIABLE):
+        find_ffmpeg(EncodeOptions())
+    for body, words in (("echo hello", "list any encoder"), ("echo oops >&2; exit 3", "oops")):
+        script = tmp_path / "ffmpeg.sh"
+        script.write_text(f"#!/bin/sh\n{body}\n")
+        script.chmod(0o755)
+        with pytest.raises(EncoderError, match=words):
+            list_encoders(script)
+
+
+def test_an_encoder_that_this_ffmpeg_lacks_is_told(ffmpeg: Path, tmp_path: Path) -> None:
+    """A codec of the table whose encoder was left out of ffmpeg is refused by name."""
+    script = tmp_path / "small"
+    script.write_text(f'#!/bin/sh\n"{ffmpeg}" "$@" | grep -v libx265\n')
+    script.chmod(0o755)
+
+    with pytest.raises(EncoderError, match="libx265"):
+        choose(EncodeOptions(codec="h265", ffmpeg=script), "mp4", SDR)
