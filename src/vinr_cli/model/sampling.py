@@ -7,6 +7,7 @@ holds. Reads are gathers of four rows (`embedding_bag`), on a CPU six times as f
 `grid_sample`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from vinr_cli.model.grid import Axis
+from vinr_cli.model.layers import PIXEL_GROUP
 
 BAND = {"cpu": 2048}
 """Output pixels computed together without gradients: 256 channels of them stay in a CPU's cache."""
@@ -33,7 +35,8 @@ def in_bands(rows: int, width: int, device: torch.device, make: Callable[[int, i
         make: Called from top to bottom.
     """
     pixels = BAND.get(device.type, BAND_ELSEWHERE)
-    step = rows if torch.is_grad_enabled() else max(1, pixels // width)
+    group = PIXEL_GROUP // math.gcd(PIXEL_GROUP, width)  # rows that make a multiple
+    step = rows if torch.is_grad_enabled() else max(1, pixels // (width * group)) * group
     for top in range(0, rows, step):
         make(top, min(top + step, rows))
 
