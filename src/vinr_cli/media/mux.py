@@ -157,7 +157,11 @@ def _moving(container: InputContainer) -> VideoStream:
 
 
 def _extent(container: InputContainer, stream: VideoStream) -> tuple[int, Fraction, Fraction]:
-    """Frames of a stream, start of its first and end of its last, in seconds."""
+    """Frames of a stream, start of its first and end of its last, in seconds.
+
+    MP4's packets say how long each takes in coding order; its edit list says how long the
+    pictures are shown in all, and that is the stream's duration.
+    """
     tb = stream.time_base or ONE
     last: list[tuple[int, int]] = []  # the two greatest times, with their durations
     count = 0
@@ -170,6 +174,8 @@ def _extent(container: InputContainer, stream: VideoStream) -> tuple[int, Fracti
         last = sorted([*last, (packet.pts, packet.duration or 0)])[-2:]
     if first is None:
         return 0, ZERO, ZERO
+    if "mp4" in container.format.name and stream.duration:
+        return count, first * tb, (first + stream.duration) * tb
     time, length = last[-1]
     if not length and len(last) > 1:
         length = time - last[0][0]  # MPEG-TS does not store durations
@@ -296,11 +302,20 @@ class _Mux:
         """The part's packets at their times, each with the duration that it is shown for."""
         tb = video.time_base or ONE
         offset = round((self.times.origin - self.times.base) / tb)
+        seen = 0
+        first: int | None = None  # coding time of the first packet
         for packet in part.demux(video):
             if not packet.size or packet.pts is None:
                 continue
+            seen += 1
+            first = packet.dts if first is None else first
             after = bisect_right(pts, packet.pts)
             packet.duration = pts[after] - packet.pts if after < len(pts) else final
+            if seen == len(pts) and packet.dts is not None and first is not None:
+                # MP4 adds up the steps from packet to packet in coding order: the last step
+                # makes the sum the duration, also where the last packet is not the last picture.
+                rest = (pts[-1] + final - pts[0]) - (packet.dts - first)
+                packet.duration = max(1, min(rest, pts[-1] + final - packet.pts))
             packet.pts += offset
             if packet.dts is not None:
                 packet.dts += offset
