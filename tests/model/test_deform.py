@@ -82,6 +82,17 @@ def test_far_reads_are_zero(far: float) -> None:
     torch.testing.assert_close(out, bias[:, None, None].expand_as(out))
 
 
+def test_not_a_number_stays_where_it_is() -> None:
+    """An offset that is no number spoils its own pixel and no other."""
+    x, offset, mask, weight, bias = random_case()
+    offset[0, 0, 2, 3] = float("nan")
+
+    spoilt = deform_conv(x, offset, mask, weight, bias).isnan()
+
+    assert bool(spoilt[0, :, 2, 3].all())
+    assert int(spoilt.sum()) == 6
+
+
 def test_a_new_layer_is_half_a_convolution() -> None:
     """With its first offsets (none) and masks (1/2), the layer is a convolution of x / 2."""
     torch.manual_seed(0)

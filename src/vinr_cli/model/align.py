@@ -43,6 +43,7 @@ class Pyramid(nn.Module):
         b, _, h, w = like.shape
         bias = cast(Tensor, self.fea_L2_conv1.bias)  # all that a convolution of zeros gives
         half = lrelu(bias)[None, :, None, None].expand(1, -1, h // 2, w // 2)
+        half = half.contiguous(memory_format=torch.channels_last)
         second, third = self._reductions(half)
         return None, second.expand(b, -1, -1, -1), third.expand(b, -1, -1, -1)
 

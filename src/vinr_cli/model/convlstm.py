@@ -102,7 +102,7 @@ class BidirectionalLSTM(nn.Module):
 
     def forward(
         self, first: tuple[StepInput, State], middle: Tensor, second: tuple[StepInput, State]
-    ) -> Tensor:
+    ) -> list[Tensor]:
         """Run both directions.
 
         Args:
@@ -111,7 +111,7 @@ class BidirectionalLSTM(nn.Module):
             second: From `start`, of the second frame.
 
         Returns:
-            (B, 3, width, H, W), in the order of time.
+            Three maps (B, width, H, W), in the order of time.
         """
         net = self.forward_net
         between = net.take(middle)
@@ -120,4 +120,4 @@ class BidirectionalLSTM(nn.Module):
         back = [second[1], net.step(between, second[1])]
         back.append(net.step(first[0], back[1]))
         maps = [torch.cat([a[0], b[0]], 1) for a, b in zip(ahead, reversed(back), strict=True)]
-        return torch.stack([self.conv_1x1(m) for m in maps], 1)
+        return [self.conv_1x1(m) for m in maps]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-from vinr_cli.model.layers import conv, product
+from vinr_cli.model.layers import conv, last, product
 
 KERNEL = 3
 TAPS = KERNEL * KERNEL
@@ -50,8 +50,8 @@ def deform_conv(
     if not fits or groups == 0 or c % groups or weight.shape[1:] != (c, KERNEL, KERNEL):
         shapes = [tuple(v.shape) for v in (x, offset, mask, weight)]
         raise ValueError(f"deformable convolution of {shapes}")
-    moves = offset.permute(0, 2, 3, 1).reshape(b * h * w, groups * TAPS, 2)
-    masks = mask.permute(0, 2, 3, 1).reshape(b * h * w, groups * TAPS)
+    moves = offset.float().permute(0, 2, 3, 1).reshape(b * h * w, groups * TAPS, 2)
+    masks = mask.float().permute(0, 2, 3, 1).reshape(b * h * w, groups * TAPS)
     # One pixel of zeros before and two after: every tap finds its four neighbours.
     padded = F.pad(x.float(), (1, 2, 1, 2)).permute(0, 2, 3, 1)
     table = padded.reshape(-1, c // groups)
@@ -61,8 +61,7 @@ def deform_conv(
     parts = []
     for start in range(0, pixels, band):
         stop = min(start + band, pixels)
-        index, share = _neighbours(moves[start:stop], start, (h, w), groups)
-        share = share * masks[start:stop, :, None]
+        index, share = _neighbours(moves[start:stop], masks[start:stop], start, (h, w))
         columns = F.embedding_bag(
             index.reshape(-1, 4), table, mode="sum", per_sample_weights=share.reshape(-1, 4)
         )
@@ -73,41 +72,51 @@ def deform_conv(
 
 
 def _neighbours(
-    moves: Tensor, start: int, size: tuple[int, int], groups: int
+    moves: Tensor, masks: Tensor, start: int, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Rows of the table that each tap reads, and their shares.
+    """Rows of the table that each tap reads, and their shares, masks included.
 
     Args:
         moves: (P, G·9, 2), offsets (y, x) of the pixels start, start + 1, ...
+        masks: (P, G·9).
         start: The first pixel's index in the batch of maps.
-        size: (H, W) of a map.
-        groups: Groups; the table's rows are (map, row, column, group).
+        size: (H, W) of a map; the table's rows are (map, row, column, group).
 
     Returns:
         int32 and float32, both (P, G·9, 4).
     """
     device = moves.device
     h, w = size
-    row = w + 3  # of the padded map
+    groups = masks.shape[1] // TAPS
+    line = (w + 3) * groups  # rows of the table in a line of the padded map
     pixel = torch.arange(start, start + moves.shape[0], device=device)
-    whole = torch.div(pixel, h * w, rounding_mode="floor").int()
+    whole = torch.div(pixel, h * w, rounding_mode="floor")
     inside = pixel - whole * (h * w)
-    here = torch.stack([torch.div(inside, w, rounding_mode="floor"), inside % w], 1).float()
     k = torch.arange(TAPS, device=device)
-    tap = torch.stack([torch.div(k, KERNEL, rounding_mode="floor") - 1, k % KERNEL - 1], 1)
-    tap = tap.float().repeat(groups, 1)
-    limit = torch.tensor([h, w], dtype=torch.float32, device=device)
-    where = torch.nan_to_num(moves.float()) + (here[:, None] + tap)
-    where = torch.minimum(where.clamp(min=-1), limit)
-    low = where.detach().floor()
-    y, x = (where - low).unbind(-1)
-    corner = low.int() + 1
-    group = torch.arange(groups, dtype=torch.int32, device=device).repeat_interleave(TAPS)
-    first = ((corner[..., 0] + whole[:, None] * (h + 3)) * row + corner[..., 1]) * groups + group
-    steps = torch.tensor([0, 1, row, row + 1], dtype=torch.int32, device=device) * groups
-    both = x * y
-    share = torch.stack([1 - y - x + both, x - both, y - both, both], -1)
-    return first[..., None] + steps, share
+    # The kernel's centre is tap (1, 1), and so is the padded map's first pixel. Both directions
+    # are worked on apart: broadcasting over a last dimension of two is slow.
+    tap = torch.div(k, KERNEL, rounding_mode="floor"), k % KERNEL
+    here = torch.div(inside, w, rounding_mode="floor"), inside % w
+    (top, y), (left, x) = (
+        _split(moves[..., i] + tap[i].repeat(groups).float() + here[i][:, None], size[i])
+        for i in (0, 1)
+    )
+    group = torch.arange(groups, device=device).repeat_interleave(TAPS)
+    first = ((whole * ((h + 3) * line))[:, None] + group).int() + top * line + left * groups
+    steps = [0, groups, line, line + groups]
+    index = last([first + step for step in steps])
+    lower = y * masks
+    upper = masks - lower
+    lower_right, upper_right = lower * x, upper * x
+    share = [upper - upper_right, upper_right, lower - lower_right, lower_right]
+    return index, last(share)
+
+
+def _split(place: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Positions in a padded map as a pixel (int32) and the way to the next one (float32)."""
+    place = place.clamp(0, length + 1)
+    pixel = place.detach().int().clamp(min=0)  # NaN becomes an integer of any kind
+    return pixel, place - pixel
 
 
 class DeformConv(nn.Module):

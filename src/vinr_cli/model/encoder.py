@@ -5,7 +5,6 @@ feature between, deformable ConvLSTM over the three, and a deep residual trunk.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
@@ -67,7 +66,8 @@ class Encoder(Pyramid):
     def encode_pair(self, first: PublishedFrame, second: PublishedFrame) -> PublishedFeatures:
         """See `VideoINR.encode_pair`."""
         middle = self.fusion(self.pcd_align(first.levels, second.levels))
-        maps = cast(Tensor, self.ConvBLSTM(first.start, middle, second.start))
-        values = self.recon_trunk(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
-        height, width = first.frame.shape[-2:]
+        maps = self.ConvBLSTM(first.start, middle, second.start)
+        batch, _, height, width = first.frame.shape
+        # Stacked along the batch, channels stay last.
+        values = self.recon_trunk(torch.cat(maps)).unflatten(0, (3, batch)).transpose(0, 1)
         return PublishedFeatures(first, second, values[..., :height, :width])

@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from vinr_cli.model.grid import Axis
-from vinr_cli.model.layers import PIXEL_GROUP
+from vinr_cli.model.layers import PIXEL_GROUP, last
 
 BAND = {"cpu": 2048}
 """Output pixels computed together without gradients: 256 channels of them stay in a CPU's cache."""
@@ -137,6 +137,6 @@ def neighbours(
     line = torch.tensor([c.length + 2 for c in cols], dtype=torch.int32, device=device)
     line = line.view(shape[:1] + shape[2:])
     first = corner[:, 0] * line + corner[:, 1]
-    index = torch.stack([first, first + 1, first + line, first + line + 1], -1)
+    index = last([first, first + 1, first + line, first + line + 1])
     both = x * y
-    return index, torch.stack([1 - y - x + both, x - both, y - both, both], -1)
+    return index, last([1 - y - x + both, x - both, y - both, both])
