@@ -1,0 +1,119 @@
+"""The program `vinr`: its commands, its exit codes, and what happens to an error.
+
+Nothing heavy is imported here: `vinr --help` must not wait for torch.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+
+from vinr_cli import __version__
+from vinr_cli.cli.console import (
+    INTERRUPTED,
+    READER_GONE,
+    Session,
+    complain,
+    flush_streams,
+    hold_descriptors,
+    say,
+    silence,
+    stop_signals,
+    tell,
+)
+from vinr_cli.cli.evaluate import evaluate
+from vinr_cli.cli.models import models
+from vinr_cli.cli.options import Debug
+from vinr_cli.cli.probe import probe
+from vinr_cli.cli.train import train
+from vinr_cli.cli.upscale import upscale
+from vinr_cli.errors import Interrupted, UsageError, VinrError
+
+COMMANDS: tuple[Callable[..., None], ...] = (upscale, probe, models, train, evaluate)
+"""Every command, in the order of the help; a command's name is its function's."""
+
+EXIT_CODES = """
+Exit codes: 0 done, 1 failed (in a batch: some input failed), 2 usage, 3 input, 4 output,
+5 encoder, 6 weights, 7 device, 8 result is not as planned, 130 interrupted.
+"""
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        tell(f"vinr {__version__}")
+        raise typer.Exit
+
+
+def _top(
+    context: typer.Context,
+    version: bool = typer.Option(
+        False, "--version", metavar="", callback=_show_version, is_eager=True,
+        help="Show the version.",
+    ),
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """Any size, any frame rate: continuous space-time video super-resolution (VideoINR)."""
+    if context.invoked_subcommand is None:
+        tell(context.get_help())
+
+
+def build_app() -> typer.Typer:
+    """The Typer application with every command."""
+    app = typer.Typer(
+        name="vinr",
+        add_completion=False,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True, epilog=EXIT_CODES)(_top)
+    for command in COMMANDS:
+        app.command(command.__name__)(command)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        arguments: The words behind the program's name; None takes the process's own.
+
+    Returns:
+        The exit code, see `errors` and `EXIT_CODES`.
+    """
+    hold_descriptors()
+    session = Session()
+    try:
+        with stop_signals():
+            code = _run(sys.argv[1:] if arguments is None else list(arguments), session)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        say("vinr: interrupted")
+    return flush_streams(code)
+
+
+def _run(arguments: list[str], session: Session) -> int:
+    """The exit code of a run; errors become one line."""
+    try:
+        result = build_app()(arguments, prog_name="vinr", standalone_mode=False, obj=session)
+    except Interrupted:
+        return INTERRUPTED
+    except VinrError as error:
+        return complain(error, session)
+    except typer.TyperException as error:
+        return complain(_usage(error), session)
+    except SystemExit:  # Typer's way to say that nobody reads stdout
+        if sys.stdout is not None:
+            silence(sys.stdout)
+        return READER_GONE
+    except Exception as error:
+        return complain(error, session)
+    return int(result or 0)
+
+
+def _usage(error: typer.TyperException) -> UsageError:
+    """A mistake that Typer found, as ours."""
+    context = getattr(error, "ctx", None)
+    command = "vinr" if context is None else context.command_path
+    return UsageError(command, error.format_message(), f"See {command} --help.")

@@ -1,0 +1,101 @@
+"""Several inputs in one run: where each result goes, and how a failure of one is told."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vinr_cli.cli.report import Reports
+from vinr_cli.errors import Interrupted, OutputError, UsageError
+from vinr_cli.plan.job import JobSpec
+from vinr_cli.plan.naming import default_suffix
+
+SOME_FAILED = 1
+"""Exit code of a batch in which at least one input failed."""
+
+Job = Callable[[JobSpec, Reports], object]
+
+
+def settle_output(
+    output: str | None, inputs: Sequence[Path], *, create: bool = True
+) -> Path | None:
+    """What `-o` means: a file for one input, or a folder.
+
+    Args:
+        output: The option's text; a slash at its end says that it is a folder.
+        inputs: The inputs.
+        create: Whether a missing folder with such a slash is made.
+
+    Returns:
+        The path; None if the option is not given.
+
+    Raises:
+        UsageError: empty, or several inputs and no folder.
+        OutputError: the folder cannot be made.
+    """
+    if output is None:
+        return None
+    if not output:
+        raise UsageError("-o", "names nothing", "Give a file or a folder.")
+    path = Path(output)
+    if output.endswith((os.sep, "/")) and not path.is_dir():
+        if not create:
+            raise OutputError(path, "the folder does not exist", "A dry run does not create it.")
+        _make_folder(path)
+    if len(inputs) > 1 and not path.is_dir():
+        fix = "Create it, or end its name with a slash."
+        raise UsageError(f"-o {output}", f"is no folder, and there are {len(inputs)} inputs", fix)
+    return path
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(path, f"cannot be created: {error.strerror}") from error
+
+
+def spread(spec: JobSpec, inputs: Sequence[Path]) -> list[JobSpec]:
+    """One job for each input.
+
+    Raises:
+        UsageError: two results could get the same name.
+    """
+    seen: dict[tuple[Path, str, str], Path] = {}
+    for path in inputs:
+        folder = path.parent if spec.output is None else spec.output
+        other = seen.setdefault((folder, path.stem, default_suffix(path)), path)
+        if other is not path:
+            cause = f"would get the same output name as {other}"
+            raise UsageError(path, cause, "Give them in separate runs, with -o.")
+    return [replace(spec, input=path) for path in inputs]
+
+
+def run_batch(specs: Sequence[JobSpec], job: Job, reports: Reports) -> int:
+    """Do one job after the other; a failure does not stop the rest.
+
+    Args:
+        specs: The jobs.
+        job: Does one of them.
+        reports: Told everything.
+
+    Returns:
+        The exit code: 0, the failure's own if there is one input, else `SOME_FAILED`.
+
+    Raises:
+        Interrupted, KeyboardInterrupt: nothing more is to be done.
+    """
+    failed: list[Path] = []
+    code = 0
+    for spec in specs:
+        try:
+            job(spec, reports)
+        except Interrupted:
+            raise
+        except Exception as error:  # a bug in one job must not stop the others
+            code = reports.failed(spec.input, error)
+            failed.append(spec.input)
+    if len(specs) == 1:
+        return code
+    reports.summary(len(specs) - len(failed), failed)
+    return SOME_FAILED if failed else 0

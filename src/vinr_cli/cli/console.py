@@ -1,0 +1,148 @@
+"""The two text streams, the lines that go to them, and how the program is asked to stop.
+
+Results go to stdout; everything that is said on the way goes to stderr.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TextIO
+
+from vinr_cli.errors import Interrupted, VinrError
+
+BUG = 1
+"""Exit code of an exception that nobody foresaw."""
+INTERRUPTED = Interrupted.exit_code
+"""Exit code after Ctrl-C or a signal to end."""
+READER_GONE = 141
+"""Exit code when whoever read stdout has gone: 128 + SIGPIPE, as of other programs."""
+
+_REPEAT_SECONDS = 1.0
+"""A signal again within this time is the same request: `timeout` sends its own twice."""
+
+
+@dataclass
+class Session:
+    """What a run of the program has been told apart from its job.
+
+    Attributes:
+        debug: Whether errors show their traceback.
+    """
+
+    debug: bool = False
+
+
+def printable(text: str) -> str:
+    """The text with control characters and undecodable bytes of file names made visible."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    _write(sys.stderr, printable(text) + "\n")
+
+
+def tell(text: str) -> None:
+    """Lines on stdout, at once.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+    """
+    _write(sys.stdout, "".join(printable(line) + "\n" for line in text.splitlines()))
+
+
+def complain(error: BaseException, session: Session) -> int:
+    """Say what went wrong in one line; returns the exit code."""
+    if session.debug:
+        _write(sys.stderr, "".join(traceback.format_exception(error)))
+    _write(sys.stderr, f"vinr: {_red('error:')} {printable(describe(error))}\n")
+    return error.exit_code if isinstance(error, VinrError) else BUG
+
+
+def describe(error: BaseException) -> str:
+    """One line about an exception."""
+    if isinstance(error, VinrError):
+        return str(error)
+    words = " ".join(str(error).split())
+    name = type(error).__name__
+    return f"{name}{': ' if words else ''}{words} (a bug in vinr; --debug shows where)"
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # closed before the program started
+        return
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _red(text: str) -> str:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return text if plain or not is_terminal(sys.stderr) else f"\x1b[1;31m{text}\x1b[0m"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at this stream as it is written."""
+    return stream is not None and stream.isatty()
+
+
+def hold_descriptors() -> None:
+    """Put /dev/null where stdin, stdout or stderr is closed, so that no file takes its number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def flush_streams(code: int) -> int:
+    """Write out what is buffered; returns the exit code, `READER_GONE` where it cannot be."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except BrokenPipeError:
+            silence(stream)
+            code = code or READER_GONE
+    return code
+
+
+def silence(stream: TextIO) -> None:
+    """Send a stream that nobody reads to nowhere: Python would fail on it once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+@contextmanager
+def stop_signals() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP a KeyboardInterrupt, as Ctrl-C is; ignored ones stay ignored."""
+    ordinary = {signal.SIG_DFL, signal.default_int_handler}
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    signals = [getattr(signal, name) for name in names]
+    if threading.current_thread() is not threading.main_thread():
+        signals = []
+    before = {s: signal.getsignal(s) for s in signals if signal.getsignal(s) in ordinary}
+    last = -_REPEAT_SECONDS
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        repeated, last = now - last < _REPEAT_SECONDS, now
+        if not repeated:
+            raise KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,68 @@
+"""`vinr probe`: what vinr sees in a file, and what it would make of it."""
+
+import json
+from typing import TYPE_CHECKING
+
+from vinr_cli.cli import options as o
+from vinr_cli.cli.console import tell
+from vinr_cli.cli.describe import media_lines, media_object
+from vinr_cli.cli.report import plan_lines, planned_object
+from vinr_cli.errors import EncoderError, UsageError
+from vinr_cli.plan.job import JobSpec
+from vinr_cli.plan.request import settle_request
+
+if TYPE_CHECKING:
+    from vinr_cli.events import Planned
+    from vinr_cli.media.probe import MediaInfo, Timestamps
+
+
+def probe(
+    file: o.OneInput,
+    scale: o.Scale = None,
+    size: o.Size = None,
+    width: o.Width = None,
+    height: o.Height = None,
+    fps_mult: o.FpsMult = None,
+    fps: o.Fps = None,
+    slowmo: o.Slowmo = None,
+    start: o.Start = None,
+    end: o.End = None,
+    as_json: o.AsJson = False,
+    debug: o.Debug = False,
+) -> None:
+    """Show what is in a video, and what `upscale` would make of it."""
+    wanted, rate = settle_request(
+        scale=scale, size=size, width=width, height=height,
+        fps_mult=fps_mult, fps=fps, slowmo=slowmo,
+    )  # fmt: skip
+    spec = JobSpec(input=file, size=wanted, rate=rate, start=start, end=end)
+    wishes = (scale, size, width, height, fps_mult, fps, slowmo, start, end)
+    asked = any(wish is not None for wish in wishes)
+    media, times, event, notes = _look(spec, asked=asked)
+    if as_json:
+        planned = None if event is None else planned_object(event)
+        tell(json.dumps(media_object(media, times) | {"planned": planned}))
+        return
+    lines = media_lines(media, times)
+    if event is not None:
+        lines += ["planned:", *plan_lines(event, verbose=True)[1:]]
+    tell("\n".join([*lines, *(f"  note: {note}" for note in notes)]))
+
+
+def _look(
+    spec: JobSpec, *, asked: bool
+) -> "tuple[MediaInfo, Timestamps, Planned | None, tuple[str, ...]]":
+    """The file, its times, the plan, and notes on it; no plan if the defaults are refused."""
+    from vinr_cli.jobs.upscale import plan_upscale, planned
+    from vinr_cli.media.probe import probe as probe_media
+    from vinr_cli.media.probe import scan_timestamps
+
+    try:
+        plan = plan_upscale(spec)
+    except (UsageError, EncoderError) as refusal:
+        if asked:
+            raise
+        media = probe_media(spec.input)
+        return media, scan_timestamps(spec.input, media.video), None, (str(refusal),)
+    notes = tuple(note for note in plan.notices if note not in plan.media.notices)
+    return plan.media, plan.timestamps, planned(plan), notes

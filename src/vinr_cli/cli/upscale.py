@@ -1,0 +1,106 @@
+"""`vinr upscale`: the main job."""
+
+import typer
+
+from vinr_cli.cli import options as o
+from vinr_cli.cli.batch import run_batch, settle_output, spread
+from vinr_cli.cli.console import Session, tell
+from vinr_cli.cli.report import JsonReports, Reports, open_reports, plan_lines
+from vinr_cli.errors import UsageError
+from vinr_cli.events import Notice
+from vinr_cli.plan.job import EncodeOptions, JobSpec, SlowAudio
+from vinr_cli.plan.request import settle_request
+from vinr_cli.weights.registry import find_weights
+
+
+def upscale(
+    context: typer.Context,
+    inputs: o.Inputs,
+    output: o.Output = None,
+    scale: o.Scale = None,
+    size: o.Size = None,
+    width: o.Width = None,
+    height: o.Height = None,
+    fps_mult: o.FpsMult = None,
+    fps: o.Fps = None,
+    slowmo: o.Slowmo = None,
+    slowmo_audio: o.SlowmoAudio = None,
+    start: o.Start = None,
+    end: o.End = None,
+    model: o.Model = "default",
+    device: o.Device = "auto",
+    precision: o.PrecisionOption = o.Precision.AUTO,
+    tile: o.Tile = None,
+    memory: o.Memory = None,
+    codec: o.Codec = None,
+    crf: o.Crf = None,
+    preset: o.Preset = None,
+    pix_fmt: o.PixFmt = None,
+    ffmpeg_args: o.FfmpegArgs = "",
+    ffmpeg: o.Ffmpeg = None,
+    no_audio: o.NoAudio = False,
+    overwrite: o.Overwrite = False,
+    dry_run: o.DryRun = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+    as_json: o.AsJson = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make videos larger, smoother, or both.
+
+    Only INPUT is needed. With neither a size nor a rate, both are doubled; with one of them, the
+    source's other is kept. Several inputs are done one after the other, and a bad one does not
+    stop the rest. A rate of 23.976 (or 23.98), 29.97, 47.952 (47.95), 59.94, 119.88 or 239.76
+    means the NTSC one, such as 24000/1001.
+    """
+    wanted, rate = settle_request(
+        scale=scale, size=size, width=width, height=height,
+        fps_mult=fps_mult, fps=fps, slowmo=slowmo,
+    )  # fmt: skip
+    if slowmo_audio is not None and slowmo is None:
+        raise UsageError("--slowmo-audio", "means nothing without --slowmo", "Leave it away.")
+    encode = EncodeOptions(codec, crf, preset, pix_fmt, o.split_arguments(ffmpeg_args), ffmpeg)
+    session = context.ensure_object(Session)
+    reports = open_reports(session, quiet=quiet, verbose=verbose, as_json=as_json)
+    spec = JobSpec(
+        input=inputs[0],
+        output=settle_output(output, inputs, create=not dry_run),
+        size=wanted,
+        rate=rate,
+        start=start,
+        end=end,
+        model=model,
+        device=device,
+        precision=precision.value,
+        encode=encode,
+        slow_audio=slowmo_audio or SlowAudio.STRETCH,
+        audio=not no_audio,
+        overwrite=overwrite,
+        memory_limit=memory,
+        tile=tile,
+    )
+    find_weights(model)  # a wrong name is the same for all inputs: say it once
+    with reports:
+        code = run_batch(spread(spec, inputs), _show_plan if dry_run else _run, reports)
+    raise typer.Exit(code)
+
+
+def _run(spec: JobSpec, reports: Reports) -> None:
+    from vinr_cli.jobs.upscale import run_upscale
+
+    run_upscale(spec, reports)
+
+
+def _show_plan(spec: JobSpec, reports: Reports) -> None:
+    """Say what `_run` would do; fails where that would be refused."""
+    from vinr_cli.jobs.upscale import plan_upscale, planned, require_target
+
+    plan = plan_upscale(spec)
+    require_target(plan)
+    event = planned(plan)
+    if isinstance(reports, JsonReports):
+        reports(event)
+    else:
+        tell("\n".join(plan_lines(event, verbose=True)))
+    for text in plan.notices:
+        reports(Notice(text, str(spec.input)))
