@@ -4,7 +4,8 @@ import subprocess
 from fractions import Fraction
 from pathlib import Path
 
-import imageio_ffmpeg
+from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.plan.job import EncodeOptions
 
 
 def make_clip(path: Path, *, seconds: float, size: tuple[int, int], rate: Fraction) -> Path:
@@ -17,7 +18,7 @@ def make_clip(path: Path, *, seconds: float, size: tuple[int, int], rate: Fracti
         rate: Frames per second.
     """
     picture = f"testsrc2=size={size[0]}x{size[1]}:rate={rate}"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-y", "-loglevel", "error"]
+    command = [str(find_ffmpeg(EncodeOptions())), "-nostdin", "-y", "-loglevel", "error"]
     command += ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=frequency=440"]
     command += ["-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]
     subprocess.run([*command, str(path)], check=True)

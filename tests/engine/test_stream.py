@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vinr_cli.color.convert import from_rgb, to_rgb
 from vinr_cli.color.spec import Chroma, ColorSpec
 from vinr_cli.engine.infer import PairRenderer
-from vinr_cli.engine.stream import REPORT_SECONDS, Stream, Streamed
+from vinr_cli.engine.stream import QUEUE_FRAMES, REPORT_SECONDS, Stream, Streamed
 from vinr_cli.errors import DeviceError, EncoderError, InputError, VinrError
 from vinr_cli.events import Event, FramesDone, silent
 from vinr_cli.media.reader import Frame
@@ -86,7 +86,6 @@ def stream(
         total=None,
         report=report,
         subject="in.mp4",
-        queue_bytes=10_000,
     )
     return work.run(reader, writer)
 
@@ -291,8 +290,7 @@ def test_only_a_few_frames_are_alive_at_a_time(network: VideoINR) -> None:
             yield frame
 
     stream(network, watched(), Forgetful(), m="1", hr=SIZE)
-    frame_bytes = SIZE[0] * SIZE[1] * 3 // 2
-    assert most <= 2 * (10_000 // frame_bytes) + 8
+    assert most <= 2 * QUEUE_FRAMES + 8
 
 
 def test_gray_and_rgb_go_through(network: VideoINR) -> None:

@@ -25,6 +25,10 @@ from vinr_cli.plan.timeline import OutputFrame, Timeline
 QUEUE_BYTES = 64 << 20
 """Bytes of frames that may wait before the network, and again before the encoder."""
 
+QUEUE_FRAMES = 16
+"""Frames that may wait there, however small: enough to even out the stages, and a short video
+needs as much memory as a long one."""
+
 REPORT_SECONDS = 0.1
 """Least time between two `FramesDone`."""
 
@@ -174,8 +178,8 @@ class Stream:
         with Pipeline() as pipeline, torch.inference_mode():
             pipeline.on_cancel(writer.abort)
             limit = self._queue_bytes
-            frames = pipeline.source("decode", reader, _frame_bytes, limit)
-            done = pipeline.sink("encode", self._writing(writer), _out_bytes, limit)
+            frames = pipeline.source("decode", reader, self._queued_bytes, limit)
+            done = pipeline.sink("encode", self._writing(writer), self._queued_bytes, limit)
             previous: _Source | None = None
             for frame in frames:
                 current = _Source(frame, self._source, self._renderer.device)
@@ -210,6 +214,11 @@ class Stream:
                 ("encode", busy["encode"]),
             ),
         )
+
+    def _queued_bytes(self, frame: Frame | _Out) -> int:
+        """What a frame counts in a queue: its bytes, or its share if it is small."""
+        size = sum(plane.nbytes for plane in frame.planes)
+        return max(size, self._queue_bytes // QUEUE_FRAMES)
 
     def _set_clock(self, first_pts: int) -> None:
         """Choose what is added to output times, given the first source time."""
@@ -296,14 +305,6 @@ def _array(plane: NDArray[Any] | Tensor, *, deep: bool) -> NDArray[Any]:
     """A plane as the writer takes it: uint8 or uint16, in the host's memory."""
     array = plane.cpu().numpy() if isinstance(plane, Tensor) else plane
     return np.ascontiguousarray(array, dtype=np.uint16 if deep else np.uint8)
-
-
-def _frame_bytes(frame: Frame) -> int:
-    return sum(plane.nbytes for plane in frame.planes)
-
-
-def _out_bytes(out: _Out) -> int:
-    return sum(plane.nbytes for plane in out.planes)
 
 
 def _too_large(device: torch.device) -> DeviceError:
