@@ -30,7 +30,7 @@ def make(ffmpeg: Path, tmp_path: Path) -> Make:
     def run(name: str, *arguments: str) -> Path:
         path = tmp_path / name
         command = [str(ffmpeg), "-y", "-nostdin", "-loglevel", "error", *arguments]
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [*command, f"file:{path}"], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr

@@ -54,7 +54,7 @@ def test_defaults_follow_container_and_colour(
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_codec_of_the_table_settles(codec: str) -> None:
-    """Each codec takes SDR, HDR, 4:4:4, RGB, grey and 12-bit sources in some layout, HDR in 10 bits."""
+    """Each codec takes every kind of source in some layout, and HDR in ten bits or more."""
     container = sorted(CODECS[codec].containers)[0]
     sources = [
         SDR, HDR, replace(SDR, chroma=Chroma.C444), RGB, replace(SDR, chroma=Chroma.GRAY),
@@ -103,13 +103,13 @@ def test_an_encoder_of_ffmpeg_may_be_named() -> None:
 def test_what_cannot_be_is_refused_with_what_can(
     options: EncodeOptions, container: str, words: str
 ) -> None:
-    """Unknown or unfitting codecs, qualities, presets and formats are refused, naming good ones."""
+    """Unknown or unfitting options are refused, naming what would do."""
     with pytest.raises(UsageError, match=words):
         choose(options, container, SDR)
 
 
 def test_options_reach_the_encoder() -> None:
-    """Quality, preset and further arguments stand on the encoder's command line, the user's last."""
+    """Quality, preset and further arguments stand on the command line, the user's last."""
     options = EncodeOptions(codec="h264", crf=21.5, preset="fast", extra=("-tune", "film"))
 
     assert choose(options, "mp4", SDR).arguments == (

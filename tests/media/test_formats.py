@@ -1,7 +1,7 @@
 """Pixel formats as plane layouts."""
 
 import pytest
-from av.video.format import VideoFormat, names
+from av.video.format import VideoFormat, names  # type: ignore[attr-defined]
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Siting
 from vinr_cli.media.formats import format_name, layout_of, pixel_format, siting_of
@@ -33,7 +33,7 @@ from vinr_cli.media.formats import format_name, layout_of, pixel_format, siting_
     ],
 )
 def test_a_format_has_one_canonical_form(
-    name: str, chroma: Chroma, depth: int, canonical: str, direct: bool, alpha: bool
+    *, name: str, chroma: Chroma, depth: int, canonical: str, direct: bool, alpha: bool
 ) -> None:
     """Layout, depth, canonical name and alpha are told from a pixel format's name."""
     layout = layout_of(name)

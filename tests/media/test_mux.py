@@ -83,13 +83,27 @@ def heard(packets: list[tuple[Fraction, bytes]]) -> Fraction:
     return packets[0][0]
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts"])
-@pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.ts"])
-@pytest.mark.parametrize("late", ["video", "audio", "none"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        ("in.mp4", ".mp4", "none"),
+        ("in.mp4", ".mp4", "video"),
+        ("in.mp4", ".mp4", "audio"),
+        ("in.mp4", ".mkv", "video"),
+        ("in.mp4", ".mov", "audio"),
+        ("in.mp4", ".ts", "audio"),
+        ("in.mkv", ".mp4", "video"),
+        ("in.mkv", ".mkv", "audio"),
+        ("in.ts", ".mp4", "video"),
+        ("in.ts", ".ts", "none"),
+    ],
+    ids="-".join,
+)
 def test_sound_is_copied_and_stays_in_place(
-    clip: Make, make: Make, packets: Packets, bench: Bench, name: str, suffix: str, late: str
+    clip: Make, make: Make, packets: Packets, bench: Bench, way: tuple[str, str, str]
 ) -> None:  # fmt: skip
     """Sound packets are the source's own bytes, and lie at the same times from the first frame."""
+    name, suffix, late = way
     video = clip("v.mp4", "-bf", "2")
     tone = make("a.mp4", *TONE, "-c:a", "aac")
     delay = {"video": ("0.5", "0"), "audio": ("0", "0.3"), "none": ("0", "0")}[late]
@@ -119,7 +133,6 @@ def test_sound_is_copied_and_stays_in_place(
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("cfr.mp4", []),
         ("b.mp4", ["-bf", "3", "-r", "30000/1001"]),
         ("vfr.mp4", ["-vf", "select='not(eq(mod(n,5),2))'", "-fps_mode", "passthrough"]),
         ("one.mp4", ["-frames:v", "1"]),
@@ -127,11 +140,11 @@ def test_sound_is_copied_and_stays_in_place(
         ("late.mkv", ["-output_ts_offset", "0.48"]),
     ],
 )
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_times_and_duration_are_as_planned(
-    clip: Make, packets: Packets, bench: Bench, name: str, arguments: list[str], suffix: str
+    clip: Make, packets: Packets, bench: Bench, *, name: str, arguments: list[str], suffix: str
 ) -> None:  # fmt: skip
-    """Every frame has its time, the last its duration; nothing is gained or lost in the container."""
+    """Every frame has its time and the last its duration; the container adds and loses nothing."""
     source = clip(name, *arguments)
     info = probe(source).video
     given = scan_timestamps(source, info).pts
@@ -142,9 +155,7 @@ def test_times_and_duration_are_as_planned(
     exact = suffix in (".mp4", ".mov")
     slack = Fraction(0) if exact else MILLISECOND / 2
     assert len(times) == 2 * len(given)
-    assert all(
-        abs(t - p * info.time_base) <= slack for t, p in zip(times[::2], given, strict=True)
-    )
+    assert all(abs(t - p * info.time_base) <= slack for t, p in zip(times[::2], given, strict=True))
     assert times[0] == given[0] * info.time_base or not exact
     check(
         out, frames=bench.frames, duration=bench.planned, tolerance=2 * MILLISECOND, size=(64, 48)
@@ -207,7 +218,7 @@ def test_avi_refuses_a_variable_rate(clip: Make, bench: Bench) -> None:
     ],
 )
 def test_sound_is_converted_only_where_it_must_be(
-    clip: Make, packets: Packets, bench: Bench, codec: str, suffix: str, copied: bool
+    clip: Make, packets: Packets, bench: Bench, *, codec: str, suffix: str, copied: bool
 ) -> None:  # fmt: skip
     """A codec that the container holds is copied; another is converted, and a notice says so."""
     source = clip("in.mkv", *TONE, "-c:a", codec)
@@ -246,11 +257,17 @@ def clicking(clip: Make) -> Make:
     return run
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".mkv", ".mov", ".ts"])
-@pytest.mark.parametrize("codec", ["pcm_s16le", "libvorbis", "aac"])
-def test_a_click_stays_where_it_was(
-    clicking: Make, bench: Bench, codec: str, suffix: str
-) -> None:
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [
+        ("aac", ".mp4"),
+        ("aac", ".webm"),
+        ("aac", ".ts"),
+        ("pcm_s16le", ".ts"),
+        ("libvorbis", ".mov"),
+    ],
+)
+def test_a_click_stays_where_it_was(clicking: Make, bench: Bench, codec: str, suffix: str) -> None:
     """Copied or converted, a click is heard as long after the first frame as in the source."""
     source = clicking("in.mkv", "-c:a", codec)
 
@@ -282,7 +299,7 @@ def middle_of_sound(path: Path) -> tuple[Fraction, Fraction]:
     [(Fraction(2), "0"), (Fraction(5, 2), "0.4"), (Fraction(4), "0.4"), (Fraction(1, 2), "0.4")],
 )
 def test_slow_motion_stretches_sound_with_the_picture(
-    clip: Make, make: Make, bench: Bench, suffix: str, factor: Fraction, offset: str
+    clip: Make, make: Make, bench: Bench, *, suffix: str, factor: Fraction, offset: str
 ) -> None:  # fmt: skip
     """A tone in the middle of a clip is heard at the stretched time, and for as long.
 
@@ -304,9 +321,7 @@ def test_slow_motion_stretches_sound_with_the_picture(
     assert abs(length - 2 * factor) < Fraction(1, 5)
 
 
-def test_a_cut_takes_the_sound_along(
-    clicking: Make, packets: Packets, bench: Bench
-) -> None:
+def test_a_cut_takes_the_sound_along(clicking: Make, packets: Packets, bench: Bench) -> None:
     """With --start and --end the sound is cut to the span and stays with the picture."""
     source = clicking("in.mp4", "-c:a", "aac")
     info = probe(source)
@@ -346,9 +361,7 @@ def test_a_broadcast_clock_starts_at_zero(clip: Make, packets: Packets, bench: B
     assert abs(gaps[0] - gaps[1]) < MILLISECOND
 
 
-def test_frames_before_zero_move_to_zero(
-    clip: Make, packets: Packets, bench: Bench
-) -> None:
+def test_frames_before_zero_move_to_zero(clip: Make, packets: Packets, bench: Bench) -> None:
     """Negative times, which containers hide, are moved up with everything else."""
     info = probe(clip("in.mp4", *TONE, "-c:a", "aac"))
     part = bench.part(".mp4", [-3000 + 40 * k for k in range(10)], Fraction(1, 1000), Fraction(25))
@@ -367,11 +380,10 @@ def test_no_audio_means_none(clip: Make, bench: Bench) -> None:
     assert not bench.notices
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_rotation_is_kept(
-    clip: Make, make: Make, bench: Bench, degrees: int, suffix: str
-) -> None:
+@pytest.mark.parametrize(
+    ("degrees", "suffix"), [(90, ".mp4"), (180, ".mov"), (270, ".mkv"), (90, ".mkv")]
+)
+def test_rotation_is_kept(clip: Make, make: Make, bench: Bench, degrees: int, suffix: str) -> None:
     """A turned source gives a result that is turned the same way."""
     plain = clip("plain.mp4")
     source = make("in.mp4", "-display_rotation", str(-degrees), "-i", str(plain), "-c", "copy")
@@ -420,13 +432,16 @@ def test_matroska_keeps_everything(rich: Path, packets: Packets, bench: Bench) -
     with av.open(str(out)) as found, av.open(str(rich)) as given:
         assert found.metadata["title"] == "A film"
         assert [c["metadata"]["title"] for c in found.chapters()] == ["One", "Two"]
-        assert [c["start"] * c["time_base"] for c in found.chapters()] == [0, Fraction(4, 10)]
+        assert [c["start"] * (c["time_base"] or 1) for c in found.chapters()] == [
+            0,
+            Fraction(4, 10),
+        ]
         kinds = [s.type for s in found.streams]
         assert kinds == ["video", "audio", "subtitle", "attachment"]
         assert found.streams.audio[0].language == "fra"
         assert found.streams.video[0].metadata["title"] == "Picture"
         assert found.streams.subtitles[0].disposition == given.streams.subtitles[0].disposition
-        assert found.streams[3].data == bytes(range(256))
+        assert found.streams.attachments[0].data == bytes(range(256))
     assert [b for _, b in packets(out, "subtitle")] == [b for _, b in packets(rich, "subtitle")]
     assert not bench.notices
 
@@ -494,7 +509,7 @@ def test_a_second_picture_track_is_told(clip: Make, make: Make, bench: Bench) ->
 def test_damaged_sound_does_not_lose_the_picture(
     clip: Make, packets: Packets, bench: Bench
 ) -> None:
-    """A source that breaks off in its sound still gives a whole picture, and a notice or the rest."""
+    """A source that has lost its second half since still gives the whole picture."""
     source = clip("in.mkv", *TONE, "-c:a", "pcm_s16le", seconds=1)
     info = probe(source)
     part = bench.part(".mkv", [40 * k for k in range(25)], Fraction(1, 1000), Fraction(25))

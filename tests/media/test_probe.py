@@ -15,7 +15,7 @@ Make = Callable[..., Path]
 
 
 def test_a_plain_clip_is_described(clip: Make) -> None:
-    """Size, exact rate, duration, frame count and sound track of a clip are those it was made with."""
+    """Size, exact rate, duration, frame count and sound are those that a clip was made with."""
     path = clip(
         "in.mp4", "-f", "lavfi", "-i", "sine=d=1:r=44100", "-metadata", "title=A name",
         "-metadata:s:a:0", "language=deu", rate="24000/1001",
@@ -50,6 +50,7 @@ def test_a_plain_clip_is_described(clip: Make) -> None:
 )  # fmt: skip
 def test_colour_tags_are_read(
     clip: Make,
+    *,
     arguments: list[str],
     matrix: Matrix,
     full: bool,
@@ -212,7 +213,7 @@ def test_timestamps_are_collected_without_decoding(clip: Make) -> None:
 
     times = scan_timestamps(path, info)
 
-    step = Fraction(1, 25) / info.time_base
+    step = int(Fraction(1, 25) / info.time_base)
     assert times.pts == tuple(k * step for k in range(25))
     assert (times.duplicates, times.missing, times.variable) == (0, 0, False)
     assert (times.shortest, times.median, times.longest) == (step, step, step)

@@ -214,7 +214,7 @@ def feed(writer: FrameWriter, picture: Picture, frames: int = 400) -> None:
     ],
 )  # fmt: skip
 def test_a_dying_encoder_is_told_in_its_own_words(
-    tmp_path: Path, ffmpeg: Path, picture: Picture, body: str, error: type, words: str
+    tmp_path: Path, ffmpeg: Path, picture: Picture, *, body: str, error: type, words: str
 ) -> None:
     """However ffmpeg ends early, its last words are raised, the part is gone, nothing is left."""
     part = tmp_path / "part"
@@ -264,9 +264,13 @@ def test_an_exception_in_the_block_removes_the_part(tmp_path: Path, picture: Pic
     """Leaving by an exception kills ffmpeg, removes the part and lets the exception through."""
     part = tmp_path / "part"
 
-    with pytest.raises(KeyError), open_writer(part) as writer:
-        writer.write(picture(SDR, 48, 64), 0)
-        raise KeyError("mine")
+    def interrupted() -> None:
+        with open_writer(part) as writer:
+            writer.write(picture(SDR, 48, 64), 0)
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        interrupted()
 
     assert not part.exists()
 

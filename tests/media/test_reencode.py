@@ -5,7 +5,7 @@ from math import prod
 
 import pytest
 
-from vinr_cli.media.convert import audio_codec, tempo_steps
+from vinr_cli.media.reencode import audio_codec, tempo_steps
 
 
 @pytest.mark.parametrize(
