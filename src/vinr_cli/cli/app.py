@@ -32,10 +32,10 @@ from vinr_cli.errors import Interrupted, UsageError, VinrError
 COMMANDS: tuple[Callable[..., None], ...] = (upscale, probe, models, train, evaluate)
 """Every command, in the order of the help; a command's name is its function's."""
 
-EXIT_CODES = """
-Exit codes: 0 done, 1 failed (in a batch: some input failed), 2 usage, 3 input, 4 output,
-5 encoder, 6 weights, 7 device, 8 result is not as planned, 130 interrupted.
-"""
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed (in a batch: some input failed), 2 usage, 3 input, 4 output, "
+    "5 encoder, 6 weights, 7 device, 8 result is not as planned, 130 interrupted."
+)
 
 
 def _show_version(value: bool) -> None:
@@ -62,14 +62,18 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         name="vinr",
         add_completion=False,
-        rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True, epilog=EXIT_CODES)(_top)
     for command in COMMANDS:
-        app.command(command.__name__)(command)
+        app.command(command.__name__, help=_flowing(command.__doc__ or ""))(command)
     return app
+
+
+def _flowing(text: str) -> str:
+    """A docstring whose paragraphs fill the terminal's lines instead of keeping their own."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

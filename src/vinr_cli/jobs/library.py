@@ -1,0 +1,61 @@
+"""The main job as a function for Python programs; the command line says the same in options."""
+
+from dataclasses import replace
+from fractions import Fraction
+from os import PathLike, fspath
+from pathlib import Path
+
+from vinr_cli.events import Finished, Reporter, silent
+from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.plan.job import JobSpec
+from vinr_cli.plan.numbers import parse_number, parse_rate
+from vinr_cli.plan.request import settle_request
+
+Number = Fraction | int | float | str
+"""An exact number, or one as it would be written on the command line; 3.5 is 7/2."""
+
+_PLAIN = JobSpec(input=Path())
+
+
+def upscale_video(
+    source: str | PathLike[str],
+    output: str | PathLike[str] | None = None,
+    *,
+    scale: Number | None = None,
+    size: tuple[int, int] | None = None,
+    fps_mult: Number | None = None,
+    fps: Number | None = None,
+    slowmo: Number | None = None,
+    options: JobSpec = _PLAIN,
+    report: Reporter = silent,
+) -> Finished:
+    """Make a video larger, smoother, or both.
+
+    Args:
+        source: The video.
+        output: The final name, or an existing folder; None chooses a name beside the source.
+        scale: Factor for both sides, 0.25 to 16.
+        size: (width, height) in pixels, instead of a scale.
+        fps_mult: Output frames per source frame.
+        fps: Output frames per second, instead; 23.976, 29.97, 59.94 mean the NTSC rates.
+        slowmo: How many times as long it lasts, instead.
+        options: Everything else; its input, output, size and rate are replaced. With neither a
+            size nor a rate asked for, both are doubled.
+        report: Told what is planned, how far it is, and what there is to note.
+
+    Returns:
+        What was made.
+
+    Raises:
+        VinrError: one of the tree in `vinr_cli.errors`, naming file, cause and fix.
+    """
+    wanted, rate = settle_request(
+        scale=None if scale is None else parse_number(str(scale), "scale"),
+        size=size,
+        fps_mult=None if fps_mult is None else parse_number(str(fps_mult), "fps_mult"),
+        fps=None if fps is None else parse_rate(str(fps), "fps"),
+        slowmo=None if slowmo is None else parse_number(str(slowmo), "slowmo"),
+    )
+    target = None if output is None else Path(fspath(output))
+    spec = replace(options, input=Path(fspath(source)), output=target, size=wanted, rate=rate)
+    return run_upscale(spec, report)
