@@ -20,12 +20,12 @@ from vinr_cli.media.reader import Frame, FrameReader, _Clock, planes_of
 Make = Callable[..., Path]
 
 
-def read(path: Path, **span: int | None) -> tuple[list[Frame], list[str]]:
+def read(path: Path, **span: Any) -> tuple[list[Frame], list[str]]:
     with FrameReader(path, probe(path).video, **span) as reader:
         return list(reader), reader.notices
 
 
-def times(path: Path, **span: int | None) -> list[int]:
+def times(path: Path, **span: Any) -> list[int]:
     return [frame.pts for frame in read(path, **span)[0]]
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting, output_tags
+from vinr_cli.color.spec import Chroma, ColorSpec, Mastering, Matrix, Siting, output_tags
 from vinr_cli.errors import EncoderError, OutputError
 from vinr_cli.media import writer as module
 from vinr_cli.media.encoders import CODECS, choose
@@ -100,6 +101,30 @@ def test_colours_are_tagged(tmp_path: Path, picture: Picture, codec: str, color:
     assert (found.primaries, found.transfer, found.tagged_matrix) == output_tags(given)
     assert (found.chroma, found.depth, found.matrix) == (given.chroma, given.depth, given.matrix)
     assert found.full_range == given.full_range
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265", "av1"])
+def test_hdr_static_data_is_kept(tmp_path: Path, picture: Picture, codec: str) -> None:
+    """The grading display and the light levels of HDR10 are read back as they were given."""
+    part = tmp_path / "part"
+    display = Mastering(
+        red=(Fraction(34, 50), Fraction(32, 100)),
+        green=(Fraction(265, 1000), Fraction(69, 100)),
+        blue=(Fraction(15, 100), Fraction(6, 100)),
+        white=(Fraction(3127, 10000), Fraction(329, 1000)),
+        luminance=(Fraction(5, 1000), Fraction(1000)),
+    )
+
+    write(
+        part, picture, [0, 1], color=replace(HDR, mastering=display, light=(993, 362)), codec=codec
+    )
+
+    found = probe(part).video.color
+    assert found.light == (993, 362)
+    assert found.mastering is not None
+    for name in ("red", "green", "blue", "white", "luminance"):
+        wanted, given = getattr(display, name), getattr(found.mastering, name)
+        assert all(abs(a - b) < Fraction(1, 5000) for a, b in zip(wanted, given, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ chroma samples.
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from fractions import Fraction
 
 
 class Chroma(StrEnum):
@@ -85,6 +86,25 @@ _TAG_OF_MATRIX: dict[Matrix, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Mastering:
+    """The display that HDR pictures were graded on (SMPTE ST 2086).
+
+    Attributes:
+        red: CIE 1931 (x, y) of the red primary.
+        green: (x, y) of the green primary.
+        blue: (x, y) of the blue primary.
+        white: (x, y) of the white point.
+        luminance: (least, greatest) luminance in cd/m2.
+    """
+
+    red: tuple[Fraction, Fraction]
+    green: tuple[Fraction, Fraction]
+    blue: tuple[Fraction, Fraction]
+    white: tuple[Fraction, Fraction]
+    luminance: tuple[Fraction, Fraction]
+
+
+@dataclass(frozen=True, slots=True)
 class ColorSpec:
     """The colour description of a stream, as converted and as tagged.
 
@@ -98,6 +118,9 @@ class ColorSpec:
         transfer: ffmpeg's name of the transfer ("bt709", "smpte2084", ...), None if untagged.
         tagged_matrix: ffmpeg's name of the matrix as the source says it, None if untagged; the
             output is tagged with this, or with `matrix` when the source says nothing.
+        mastering: The display of the grading; None if the source does not say.
+        light: Greatest (pixel, frame average) light level in cd/m2 (CTA-861.3); None if the source
+            does not say.
     """
 
     chroma: Chroma = Chroma.C420
@@ -108,6 +131,8 @@ class ColorSpec:
     primaries: str | None = None
     transfer: str | None = None
     tagged_matrix: str | None = None
+    mastering: Mastering | None = None
+    light: tuple[int, int] | None = None
 
 
 def matrix_of_tag(tag: str | None, *, height: int) -> Matrix:

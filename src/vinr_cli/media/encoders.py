@@ -10,7 +10,7 @@ from pathlib import Path
 
 import imageio_ffmpeg  # type: ignore[import-untyped]
 
-from vinr_cli.color.spec import Chroma, ColorSpec, Siting, is_hdr, with_layout
+from vinr_cli.color.spec import Chroma, ColorSpec, Mastering, Siting, is_hdr, with_layout
 from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.media.formats import format_name, layout_of
 from vinr_cli.plan.job import EncodeOptions
@@ -115,6 +115,15 @@ _FULL_RANGE = frozenset(
 """Encoders whose streams say whether they are full range. For any other, such as FFV1 and ProRes,
 ffmpeg would convert full-range frames to studio range behind our back; so we do, in float."""
 
+_CHROMATICITY, _LUMINANCE = Fraction(1, 50_000), Fraction(1, 10_000)
+"""Units of SMPTE ST 2086: of x and y, and of cd/m2."""
+_LIGHT_OPTIONS = {
+    "libx264": ("-x264-params", "mastering-display", "cll", True),
+    "libx265": ("-x265-params", "master-display", "max-cll", True),
+    "libsvtav1": ("-svtav1-params", "mastering-display", "content-light", False),
+}
+"""How an encoder takes HDR's static data: option, its two keys, and whether in units."""
+
 _ALIASES = {"avc": "h264", "x264": "h264", "hevc": "h265", "x265": "h265"}
 _MP4_CODECS = frozenset({"h264", "hevc", "av1", "vp9", "vp8", "vvc", "mpeg4"})
 _MOV_CODECS = frozenset({"prores", "dnxhd", "mjpeg", "qtrle", "png", "cfhd"})
@@ -216,6 +225,8 @@ def choose(
         raise UsageError("avi", "cannot hold a variable frame rate", fix)
     formats = _pixel_formats(ffmpeg, codec.encoder)
     settled, notices = _settle_color(options, codec.encoder, color, formats)
+    if (color.mastering or color.light) and codec.encoder not in _LIGHT_OPTIONS:
+        notices.append(f"{codec.encoder} does not take the HDR mastering and light-level data")
     return Encoder(
         name=name,
         encoder=codec.encoder,
@@ -423,7 +434,7 @@ def _arguments(
     options: EncodeOptions, name: str, codec: Codec, color: ColorSpec, container: str
 ) -> tuple[str, ...]:
     """Ffmpeg output arguments for quality and preset, and the user's own behind them."""
-    arguments = [*codec.fixed]
+    arguments = _with_light([*codec.fixed], codec.encoder, color)
     crf = codec.crf if options.crf is None else options.crf
     if crf is not None:
         _check_crf(crf, options, name, codec)
@@ -439,6 +450,43 @@ def _arguments(
     if container == "avi":
         arguments += ["-bf", "0"]  # AVI has no presentation times to put B-frames in order
     return (*arguments, *options.extra)
+
+
+def _with_light(arguments: list[str], encoder: str, color: ColorSpec) -> list[str]:
+    """Add the mastering display and light levels to an encoder's own parameters."""
+    if encoder not in _LIGHT_OPTIONS or not (color.mastering or color.light):
+        return arguments
+    option, display, light, scaled = _LIGHT_OPTIONS[encoder]
+    values = []
+    if color.mastering is not None:
+        values.append(f"{display}={_display(color.mastering, scaled=scaled)}")
+    if color.light is not None:
+        values.append(f"{light}={color.light[0]},{color.light[1]}")
+    if option in arguments:
+        at = arguments.index(option) + 1
+        values.insert(0, arguments[at])
+        return [*arguments[:at], ":".join(values), *arguments[at + 1 :]]
+    return [*arguments, option, ":".join(values)]
+
+
+def _display(mastering: Mastering, *, scaled: bool) -> str:
+    """A grading display as encoders write it: in units of ST 2086, or as plain numbers."""
+
+    def number(value: Fraction, unit: Fraction) -> str:
+        return str(round(value / unit)) if scaled else f"{float(value):.5f}"
+
+    points = {
+        "G": mastering.green,
+        "B": mastering.blue,
+        "R": mastering.red,
+        "WP": mastering.white,
+    }
+    text = "".join(
+        f"{key}({number(x, _CHROMATICITY)},{number(y, _CHROMATICITY)})"
+        for key, (x, y) in points.items()
+    )
+    low, high = (number(value, _LUMINANCE) for value in mastering.luminance)
+    return f"{text}L({high},{low})"
 
 
 def _check_crf(crf: float, options: EncodeOptions, name: str, codec: Codec) -> None:

@@ -20,6 +20,7 @@ from vinr_cli.color.spec import (
     HD_LINES,
     Chroma,
     ColorSpec,
+    Mastering,
     Matrix,
     is_exact,
     matrix_of_tag,
@@ -39,6 +40,8 @@ from vinr_cli.media.formats import (
 
 _PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _MICROSECONDS = 1_000_000  # container durations count in these
+_MATRIX_BYTES, _MASTERING_BYTES, _LIGHT_BYTES = 36, 88, 8
+"""Sizes of AVFrame's side data that is used: 9, 22 and 2 words of 32 bits."""
 _VARIABLE = Fraction(1, 1000)
 """Intervals that differ by more than this (seconds), and by more than a tick, are a variable rate.
 
@@ -353,13 +356,40 @@ def _seconds(ticks: int | None, time_base: Fraction) -> Fraction | None:
     return ticks * time_base if ticks is not None and ticks > 0 else None
 
 
+def _side_data(frame: VideoFrame, kind: SideDataType) -> bytes:
+    """A frame's side data of one kind, as ffmpeg's structure lies in memory; empty if none."""
+    data = cast("Iterable[SideData]", frame.side_data)  # a Mapping by name, but it yields values
+    return next((bytes(d) for d in data if d.type == kind), b"")
+
+
+def _mastering(frame: VideoFrame) -> Mastering | None:
+    """The grading display: ten rationals (R, G, B, white; least, greatest light) and two flags."""
+    data = _side_data(frame, SideDataType.MASTERING_DISPLAY_METADATA)
+    if len(data) < _MASTERING_BYTES:
+        return None
+    words = memoryview(data[:_MASTERING_BYTES]).cast("i")
+    pairs = [(words[k], words[k + 1]) for k in range(0, 20, 2)]
+    if not words[20] or not words[21] or any(den == 0 for _, den in pairs):
+        return None
+    rx, ry, gx, gy, bx, by, wx, wy, low, high = (Fraction(num, den) for num, den in pairs)
+    return Mastering((rx, ry), (gx, gy), (bx, by), (wx, wy), (low, high))
+
+
+def _light(frame: VideoFrame) -> tuple[int, int] | None:
+    """Greatest and greatest average light level: two unsigned words."""
+    data = _side_data(frame, SideDataType.CONTENT_LIGHT_LEVEL)
+    if len(data) < _LIGHT_BYTES:
+        return None
+    most, average = memoryview(data[:_LIGHT_BYTES]).cast("I")
+    return most, average
+
+
 def _rotation(frame: VideoFrame, notices: list[str]) -> int:
     """Clockwise degrees that show a frame upright, from its display matrix."""
-    data = cast("Iterable[SideData]", frame.side_data)  # a Mapping by name, but it yields values
-    matrix = next((d for d in data if d.type == SideDataType.DISPLAYMATRIX), None)
-    if matrix is None:
+    matrix = _side_data(frame, SideDataType.DISPLAYMATRIX)
+    if len(matrix) < _MATRIX_BYTES:
         return 0
-    a, b, _, c, d = memoryview(bytes(matrix)).cast("i")[:5]
+    a, b, _, c, d = memoryview(matrix).cast("i")[:5]
     if a * d - b * c < 0:
         notices.append("its display matrix mirrors the picture: the mirroring is dropped")
     degrees = -frame.rotation % 360
@@ -383,6 +413,8 @@ def _color(
         primaries=PRIMARIES.get(int(frame.color_primaries)),
         transfer=TRANSFERS.get(int(frame.color_trc)),
         tagged_matrix=tag,
+        mastering=_mastering(frame),
+        light=_light(frame),
     )
     if layout.chroma is Chroma.RGB:
         return replace(spec, matrix=Matrix.RGB, tagged_matrix="gbr")
