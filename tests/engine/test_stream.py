@@ -73,6 +73,7 @@ def stream(
     target: ColorSpec | None = None,
     keep_clock: bool = False,
     report: Any = silent,
+    scene_threshold: float | None = None,
 ) -> Streamed:
     rate = RateRequest(RateKind.MULTIPLY, Fraction(m))
     work = Stream(
@@ -86,6 +87,7 @@ def stream(
         total=None,
         report=report,
         subject="in.mp4",
+        scene_threshold=scene_threshold,
     )
     return work.run(reader, writer)
 
@@ -105,6 +107,25 @@ def test_every_frame_arrives_at_its_time(network: VideoINR, count: int, m: str, 
     assert streamed.duration == Fraction(count, 25)
     assert all(p[0].shape == (32, 48) and p[0].dtype == np.uint8 for p in writer.planes)
     assert writer.aborted == 0
+
+
+@pytest.mark.parametrize("hr", [(32, 48), SIZE])
+def test_nothing_is_mixed_across_a_cut(network: VideoINR, hr: tuple[int, int]) -> None:
+    """Before a cut every output shows the earlier frame alone; no frame or time is lost."""
+    cut = [replace(f, change=30.0 if i == 2 else 1.0) for i, f in enumerate(frames(4))]
+    alone, writer = Writer(), Writer()
+    stream(network, frames(2), alone, m="4", hr=hr)  # its last frame is held
+
+    streamed = stream(network, cut, writer, m="4", hr=hr, scene_threshold=10.0)
+
+    assert streamed.cuts == 1
+    assert len(writer.pts) == 16
+    for k in range(8):
+        for made, want in zip(writer.planes[k], alone.planes[k], strict=True):
+            assert np.array_equal(made, want)
+    mixed = Writer()
+    assert stream(network, cut, mixed, m="4", hr=hr).cuts == 0
+    assert not np.array_equal(mixed.planes[6][0], writer.planes[6][0])
 
 
 def test_outputs_are_the_networks_frames_in_the_targets_colours(network: VideoINR) -> None:

@@ -47,6 +47,7 @@ def write_clip(
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     sound: Fraction | None = None,
+    cut_at: int | None = None,
 ) -> Path:
     """Write a clip of a moving gradient.
 
@@ -59,6 +60,7 @@ def write_clip(
         codec: ffmpeg's encoder.
         pix_fmt: Pixel format.
         sound: Seconds of a sine as an AAC track; None for none.
+        cut_at: Frame from which a bright scene follows a dark one; None for one scene.
     """
     width, height = size
     with av.open(path, "w") as container:
@@ -72,6 +74,8 @@ def write_clip(
         for i, time in enumerate(pts):
             levels = (x * 3 + y * 2 + i * 5) % 256
             picture = np.stack([levels, 255 - levels, (levels + 64) % 256], -1).astype(np.uint8)
+            if cut_at is not None:
+                picture = (picture // 3 + (150 if i >= cut_at else 0)).astype(np.uint8)
             frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=pix_fmt)
             frame.pts, frame.time_base = time, time_base
             container.mux(video.encode(frame))

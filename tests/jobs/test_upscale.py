@@ -136,6 +136,24 @@ def test_a_variable_rate_becomes_constant(clip: ClipMaker, run: Run) -> None:
     assert len(result.times) >= 7
 
 
+@pytest.mark.parametrize("threshold", [10.0, None])
+def test_scenes_are_not_mixed(clip: ClipMaker, run: Run, threshold: float | None) -> None:
+    """Across a cut no output lies between the scenes; without scene detection some do."""
+    source = clip("in.mkv", [40 * i for i in range(12)], time_base=MS, cut_at=6)
+    told: list[Event] = []
+    result = run(
+        source, "out.mkv", rate=multiply("4"), encode=LOSSLESS, scene_threshold=threshold,
+        report=told.append,
+    )  # fmt: skip
+    light = [float(planes[:32].mean()) for planes in result.planes]
+    dark, bright = max(light[:20]), min(light[24:])
+    between = [level for level in light if dark + 5 < level < bright - 5]
+    assert len(light) == 48
+    assert bool(between) == (threshold is None)
+    notices = [e.text for e in told if isinstance(e, Notice)]
+    assert any("1 scene cut" in text for text in notices) == (threshold is not None)
+
+
 @pytest.mark.parametrize(("count", "m", "out"), [(1, "4", 4), (2, "3", 6), (3, "1/2", 2)])
 def test_very_short_clips(clip: ClipMaker, run: Run, count: int, m: str, out: int) -> None:
     """One and two frames give ceil(n m) frames; so do multipliers below one."""

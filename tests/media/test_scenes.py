@@ -10,7 +10,8 @@ def picture(seed: int, shift: int, fmt: str = "yuv420p", gain: float = 1.0) -> V
     """A smooth pattern of its seed, moved to the right by some pixels."""
     y, x = np.mgrid[0:96, 0:128]
     rng = np.random.default_rng(seed)
-    fy, fx, phase = [*rng.uniform(0.02, 0.2, 2).tolist(), rng.uniform(0, 6)]
+    fy, fx = rng.uniform(0.02, 0.2, 2).tolist()
+    phase = rng.uniform(0, 6)
     level = rng.uniform(60, 190)
     grey = level + 50 * np.sin(fx * (x - shift) + phase) * np.cos(fy * y)
     rgb = np.repeat((grey * gain).clip(0, 255).astype(np.uint8)[..., None], 3, 2)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from vinr_cli.errors import WeightsError
 from vinr_cli.model import ModelConfig, VideoINR
 from vinr_cli.weights.load import CONFIG_KEY, load_model, save_weights
-from vinr_cli.weights.registry import DEFAULT, RECORDS, find_weights, packaged_folder
+from vinr_cli.weights.registry import DEFAULT, RECORDS, WeightsRecord, find_weights, packaged_folder
 
 CONFIG = ModelConfig.compact(
     width=8, blocks=1, canvas=6, pyramid=(8, 8, 8), key=4, fine=4, hidden=8, decoder_hidden=8
@@ -120,17 +121,13 @@ def test_unknown_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda r: str(r.name))
-def test_packaged_weights(record: object) -> None:
+def test_packaged_weights(record: WeightsRecord) -> None:
     """Every packaged set of weights is there, matches SHA256SUMS, and loads."""
-    import hashlib
-
-    name, file = record.name, record.file  # type: ignore[attr-defined]
-    sums = dict(
-        reversed(line.split())
-        for line in (packaged_folder() / "SHA256SUMS").read_text().splitlines()
-    )
-    assert hashlib.sha256(find_weights(name).read_bytes()).hexdigest() == sums[file]
-    net = load_model(name)
+    lines = (packaged_folder() / "SHA256SUMS").read_text().splitlines()
+    sums = {file: digest for digest, file in (line.split() for line in lines)}
+    found = hashlib.sha256(find_weights(record.name).read_bytes()).hexdigest()
+    assert found == sums[record.file]
+    net = load_model(record.name)
     with torch.inference_mode():
         out = net(torch.rand(1, 2, 3, 16, 16), 0.5, (40, 40))
     assert bool(out.isfinite().all())

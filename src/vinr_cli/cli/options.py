@@ -179,6 +179,27 @@ End = Annotated[
     ),
 ]
 
+SceneThreshold = Annotated[
+    float,
+    typer.Option(
+        "--scene-threshold",
+        metavar="PERCENT",
+        min=0,
+        max=100,
+        help="Change of the picture that counts as a cut; nothing is mixed across one.",
+        rich_help_panel=_TIME,
+    ),
+]
+NoScenes = Annotated[
+    bool,
+    typer.Option(
+        "--no-scene-detection",
+        metavar="",
+        help="Mix frames across cuts too.",
+        rich_help_panel=_TIME,
+    ),
+]
+
 Model = Annotated[
     str,
     typer.Option(

@@ -10,6 +10,7 @@ from vinr_cli.errors import UsageError
 from vinr_cli.events import Notice
 from vinr_cli.plan.job import EncodeOptions, JobSpec, SlowAudio
 from vinr_cli.plan.request import settle_request
+from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
 from vinr_cli.weights.registry import find_weights
 
 
@@ -27,6 +28,8 @@ def upscale(
     slowmo_audio: o.SlowmoAudio = None,
     start: o.Start = None,
     end: o.End = None,
+    scene_threshold: o.SceneThreshold = DEFAULT_THRESHOLD,
+    no_scene_detection: o.NoScenes = False,
     model: o.Model = "default",
     device: o.Device = "auto",
     precision: o.PrecisionOption = o.Precision.AUTO,
@@ -74,6 +77,7 @@ def upscale(
         precision=precision.value,
         encode=encode,
         slow_audio=slowmo_audio or SlowAudio.STRETCH,
+        scene_threshold=None if no_scene_detection else scene_threshold,
         audio=not no_audio,
         overwrite=overwrite,
         memory_limit=memory,

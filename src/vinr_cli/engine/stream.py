@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from vinr_cli.engine.stages import Channel, Pipeline
 from vinr_cli.errors import DeviceError, InputError, VinrError
 from vinr_cli.events import FramesDone, Reporter
 from vinr_cli.media.reader import Frame
+from vinr_cli.plan.scenes import is_cut
 from vinr_cli.plan.timeline import OutputFrame, Timeline
 
 QUEUE_BYTES = 64 << 20
@@ -55,6 +56,7 @@ class Streamed:
         frames_in: Source frames decoded.
         frames_out: Output frames handed to the encoder.
         rendered: How many of them the network made; the others are source frames or repeats.
+        cuts: Scene cuts across which nothing was mixed.
         duration: Seconds of output, the last frame's hold included.
         last_hold: Seconds that the last output frame is shown.
         longest: Seconds that the longest output frame is shown.
@@ -66,6 +68,7 @@ class Streamed:
     frames_in: int
     frames_out: int
     rendered: int
+    cuts: int
     duration: Fraction
     last_hold: Fraction
     longest: Fraction
@@ -121,6 +124,7 @@ class Stream:
         keep_clock: Whether the first frame is written with its source time, to the nearest output
             tick; else with 0.
         last_duration: How long the last source frame is shown, in source ticks; None if unknown.
+        scene_threshold: Change from which a frame begins a new scene; None mixes across cuts.
         total: Output frames expected, for reports; None if unknown.
         report: Told about progress, from the calling thread.
         subject: What error messages call the source.
@@ -140,6 +144,7 @@ class Stream:
         total: int | None,
         report: Reporter,
         subject: str,
+        scene_threshold: float | None = None,
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self._timeline = timeline
@@ -159,7 +164,9 @@ class Stream:
         self._same_size = layout.lr == layout.hr
         self._same_planes = self._same_size and source == target
         self._made: tuple[int, Fraction, _Out] | None = None  # the latest (pair, t), for repeats
+        self._scene_threshold = scene_threshold
         self._rendered = 0
+        self._cuts = 0
         self._written = 0
         self._start = 0.0
         self._reported = 0.0
@@ -187,7 +194,10 @@ class Stream:
                     first_pts = frame.pts
                     self._set_clock(first_pts)
                 outputs = self._timeline.push(frame.pts)
-                if previous is not None:
+                if previous is not None and is_cut(frame.change, self._scene_threshold):
+                    self._cuts += 1
+                    self._make(_held(outputs), previous, previous, done)
+                elif previous is not None:
                     self._make(outputs, previous, current, done)
                 previous = current
                 del frame
@@ -204,6 +214,7 @@ class Stream:
             frames_in=self._timeline.sources,
             frames_out=self._timeline.outputs,
             rendered=self._rendered,
+            cuts=self._cuts,
             duration=self._timeline.duration,
             last_hold=self._timeline.last_hold,
             longest=self._timeline.longest,
@@ -294,6 +305,11 @@ class Stream:
         if now - self._reported >= REPORT_SECONDS:
             self._reported = now
             self._report(FramesDone(self._written, self._total, now - self._start))
+
+
+def _held(outputs: Sequence[OutputFrame]) -> list[OutputFrame]:
+    """The outputs of a pair across a cut: all of them show the earlier frame."""
+    return [replace(output, t=Fraction(0)) for output in outputs]
 
 
 def _tensor(plane: NDArray[Any]) -> Tensor:

@@ -81,8 +81,15 @@ def render(plan: Plan, workshop: Workshop, part: Path, report: Reporter) -> Stre
         total=plan.frames,
         report=report,
         subject=str(plan.spec.input),
+        scene_threshold=plan.spec.scene_threshold,
     )
-    reader = FrameReader(plan.spec.input, video, start_pts=window.start_pts, end_pts=window.end_pts)
+    reader = FrameReader(
+        plan.spec.input,
+        video,
+        start_pts=window.start_pts,
+        end_pts=window.end_pts,
+        score_changes=plan.spec.scene_threshold is not None,
+    )
     writer = FrameWriter(
         part,
         width=plan.size[0],
@@ -97,6 +104,10 @@ def render(plan: Plan, workshop: Workshop, part: Path, report: Reporter) -> Stre
     )
     with reader, writer:
         streamed = stream.run(reader, writer)
+    if streamed.cuts:
+        cuts = "1 scene cut" if streamed.cuts == 1 else f"{streamed.cuts} scene cuts"
+        text = f"{cuts} found: nothing is mixed across a cut"
+        report(Notice(text, str(plan.spec.input)))
     for text in reader.notices:
         report(Notice(text, str(plan.spec.input)))
     return streamed

@@ -103,6 +103,7 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
         ("colour", f"{video.pix_fmt}, {matrix}, {'full' if color.full_range else 'studio'} range"),
         ("encoder", f"{encoder.encoder} {encoder.pix_fmt}"),
         ("container", encoder.container),
+        ("scene cuts", _scenes(plan.spec.scene_threshold)),
         ("precision", "fp32" if plan.spec.precision == "auto" else plan.spec.precision),
     ]
     if workshop is not None and workshop.tiles > 1:
@@ -110,6 +111,11 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
     if video.rotation:
         details.append(("rotation", f"{video.rotation} degrees"))
     return tuple(details)
+
+
+def _scenes(threshold: float | None) -> str:
+    """What is done about scene cuts, for people."""
+    return "not looked for" if threshold is None else f"from {threshold:g} % change, not mixed"
 
 
 def _assemble(plan: Plan, streamed: "Streamed", part: Path, whole: Path, report: Reporter) -> None:

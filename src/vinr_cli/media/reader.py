@@ -21,6 +21,7 @@ from vinr_cli.errors import InputError
 from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, require_file, words_of
 from vinr_cli.media.formats import layout_of, pixel_format
 from vinr_cli.media.probe import VideoInfo, open_input
+from vinr_cli.media.scenes import SceneScorer
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -49,11 +50,13 @@ class Frame:
         planes: C-contiguous arrays (h_p, w_p), uint8 for 8 bits and uint16 above, in the order Y,
             Cb, Cr or R, G, B or gray, as the stream's `ColorSpec` says. Not shared with the
             decoder.
+        change: Score of the change from the frame before, see `SceneScorer`; None if not asked for.
     """
 
     pts: int
     duration: int | None
     planes: tuple[Plane, ...]
+    change: float | None = None
 
 
 class FrameReader:
@@ -73,6 +76,7 @@ class FrameReader:
         info: The stream, from `probe`.
         start_pts: First time to yield (ticks); None from the first frame.
         end_pts: First time not to yield any more (ticks); None to the end.
+        score_changes: Whether frames carry a score of how much they change.
 
     Attributes:
         notices: What had to be repaired or left out, complete once the iteration has ended.
@@ -89,6 +93,7 @@ class FrameReader:
         *,
         start_pts: int | None = None,
         end_pts: int | None = None,
+        score_changes: bool = False,
     ) -> None:
         require_file(path)
         self.notices: list[str] = []
@@ -96,6 +101,7 @@ class FrameReader:
         self._info = info
         self._start = start_pts
         self._end = end_pts
+        self._score = SceneScorer() if score_changes else None
         self._container: InputContainer | None = None
         self._damaged = 0
         self._corrupt = 0
@@ -131,7 +137,9 @@ class FrameReader:
                 continue
             count += 1
             last = pts
-            yield Frame(pts, frame.duration or None, self._planes(frame, pts))
+            planes = self._planes(frame, pts)
+            change = None if self._score is None else self._score(frame)
+            yield Frame(pts, frame.duration or None, planes, change)
         self._summarise(count, last)
 
     def _planes(self, frame: VideoFrame, pts: int) -> tuple[Plane, ...]:

@@ -5,6 +5,8 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
+from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
+
 
 class RateKind(StrEnum):
     """How the output's frame times follow from the source's."""
@@ -87,6 +89,8 @@ class JobSpec:
         precision: auto, fp32, bf16 or fp16.
         encode: Encoder options.
         slow_audio: What happens to the sound under slow motion.
+        scene_threshold: Change from which a frame begins a new scene, see `plan.scenes`; None mixes
+            frames across cuts too.
         audio: Whether sound tracks are kept.
         overwrite: Whether an existing output may be replaced.
         memory_limit: Bytes that windows and tiles may use; None asks the device.
@@ -104,6 +108,7 @@ class JobSpec:
     precision: str = "auto"
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     slow_audio: SlowAudio = SlowAudio.STRETCH
+    scene_threshold: float | None = DEFAULT_THRESHOLD
     audio: bool = True
     overwrite: bool = False
     memory_limit: int | None = None
