@@ -128,3 +128,19 @@ def test_the_ffmpeg_in_use_has_minterpolate() -> None:
     listing = subprocess.run([binary, "-filters"], capture_output=True, text=True, check=True)
 
     assert "minterpolate" in listing.stdout
+
+
+def test_strips(folder: Path, tmp_path: Path) -> None:
+    """A strip shows the truth and every method side by side, at an inner time."""
+    out = tmp_path / "strips"
+    out.mkdir()
+
+    scores = score_clip(folder, {"a": blend, "b": blend}, Settings(Fraction(2), 2, 5), out)
+    assert len(list(scores)) == 4
+
+    picture = np.asarray(Image.open(out / f"{folder.stem}.png"))
+    height, width = 50, 66
+    assert picture.shape == (height, 3 * width + 2 * 4, 3)
+    truth = moving_dots().permute(0, 2, 3, 1).numpy()
+    assert any(np.array_equal(picture[:, :width], truth[i]) for i in (1, 3))
+    assert np.array_equal(picture[:, width + 4 : 2 * width + 4], picture[:, 2 * width + 8 :])

@@ -52,6 +52,10 @@ def evaluate(
     fps_mult: Annotated[int, typer.Option(help="Frame-rate factor, a whole number.")] = 2,
     frames: Annotated[int, typer.Option(help="Frames of the truth to use at most.")] = 33,
     baselines: Annotated[bool, typer.Option(help="Measure the other methods too.")] = True,
+    strips: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a PNG per clip: truth and methods side by side."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
 ) -> None:
     """Reduce clips in space and time, bring them back, and measure what was lost."""
@@ -70,9 +74,11 @@ def evaluate(
     table = methods(load_model(model), f"vinr ({model})", ffmpeg)
     if not baselines:
         del table["bicubic+blend"]
+    if strips is not None:
+        strips.mkdir(parents=True, exist_ok=True)
     scores: list[Score] = []
     for clip in find_clips(clips):
-        scores += score_clip(clip, table, settings)
+        scores += score_clip(clip, table, settings, strips)
     scores += average(scores)
     if as_json:
         rows = [dataclasses.asdict(s) for s in scores]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from vinr_cli.evaluate.clips import enlarge, read_clip, reduce_frames
 from vinr_cli.evaluate.metrics import psnr_rgb, psnr_y, sharpness, ssim_y
+from vinr_cli.evaluate.strips import StripMaker
 from vinr_cli.media.filters import filter_frames
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.videoinr import Prepared, VideoINR
@@ -127,13 +128,16 @@ def methods(network: VideoINR, name: str, ffmpeg: Path | None) -> dict[str, Meth
     return table
 
 
-def score_clip(path: Path, table: dict[str, Method], settings: Settings) -> Iterator[Score]:
+def score_clip(
+    path: Path, table: dict[str, Method], settings: Settings, strips: Path | None = None
+) -> Iterator[Score]:
     """Every method on one clip.
 
     Args:
         path: A video, or a folder of PNG frames.
         table: Methods by name.
         settings: Scale, frame-rate factor and length.
+        strips: Folder for a picture of truth and methods side by side; None for none.
 
     Yields:
         Two scores a method: input times and inner times.
@@ -147,15 +151,25 @@ def score_clip(path: Path, table: dict[str, Method], settings: Settings) -> Iter
     size = (truth.shape[2], truth.shape[3])
     lr_size = (int(size[0] / settings.scale), int(size[1] / settings.scale))
     lr = reduce_frames(truth[:: settings.multiple], lr_size)
+    maker = None
+    if strips is not None:
+        maker = StripMaker(strips / f"{path.stem}.png", truth, settings.multiple)
     for name, method in table.items():
-        made = method(lr, settings.multiple, size)
-        rows = [_measure(a, b[None] / 255) for a, b in zip(made, truth, strict=True)]
+        rows = []
+        for k, (made, want) in enumerate(
+            zip(method(lr, settings.multiple, size), truth, strict=True)
+        ):
+            rows.append(_measure(made, want[None] / 255))
+            if maker is not None:
+                maker.take(k, made)
         values = torch.stack(rows)
         inputs = torch.arange(len(rows)) % settings.multiple == 0
         for times, where in (("input", inputs), ("inner", ~inputs)):
             if bool(where.any()):
                 means = values[where].mean(0).tolist()
                 yield Score(path.stem, name, times, int(where.sum()), *means)
+    if maker is not None:
+        maker.write()
 
 
 def _measure(made: Tensor, truth: Tensor) -> Tensor:
