@@ -2,13 +2,21 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from vinr_cli.engine import memory
+from vinr_cli.engine.memory import (
+    alignment_of,
+    budget_of,
+    cost_of,
+    halo_of,
+    is_out_of_memory,
+    release,
+)
 from vinr_cli.errors import DeviceError
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import FrameFeatures, Prepared, VideoINR
@@ -68,11 +76,11 @@ class PairRenderer:
         self._model = model
         self._device = next(model.parameters()).device
         self._autocast = autocast
-        self._budget = memory.budget(self._device, budget)
+        self._budget = budget_of(self._device, budget)
         self._tiles_allowed = tile != 0
         self._notify = notify
-        self._cost = memory.cost_of(model)
-        self._cut = {"halo": memory.halo_of(model), "align": memory.alignment_of(model)}
+        self._cost = cost_of(model)
+        self._cut = {"halo": halo_of(model), "align": alignment_of(model)}
         if tile is None:
             self.layout = fit(lr, hr, self._budget, self._cost, floor=SMALLEST_TILE, **self._cut)
         else:
@@ -171,17 +179,17 @@ class PairRenderer:
     ) -> list[Tensor] | None:
         """The outputs, or None if memory ran out."""
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), _exact_products():
                 return self._compute(first, second, times)
         except (RuntimeError, MemoryError) as error:
-            if not memory.is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             return None
 
     def _take_smaller_tiles(self) -> None:
         """After memory ran out: forget everything and cut the frame finer."""
         self._slots.clear()
-        memory.release(self._device)
+        release(self._device)
         side = smaller(self.layout, floor=SMALLEST_TILE) if self._tiles_allowed else None
         if side is None:
             height, width = self.layout.hr
@@ -244,6 +252,20 @@ class PairRenderer:
             dtype=self._autocast or torch.bfloat16,
             enabled=self._autocast is not None,
         )
+
+
+def _exact_products() -> AbstractContextManager[None]:
+    """CUDA convolutions in real float32, not in TF32's ten bits; without effect elsewhere.
+
+    Half precision is chosen by `autocast`, never by a default of the library. Not run on a GPU yet.
+    """
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(
+        enabled=cudnn.enabled,
+        benchmark=cudnn.benchmark,
+        deterministic=cudnn.deterministic,
+        allow_tf32=False,
+    )
 
 
 def _axis(span: Span, lr: int, hr: int) -> Axis:

@@ -519,10 +519,10 @@ def shrink_matrix(axis: Axis, inner: Axis, device: torch.device) -> Tensor:
     A triangle filter as wide as two output pixels: what an antialiased bilinear reduction does.
     """
     ratio = axis.lr / axis.hr
-    i = torch.arange(axis.start, axis.stop, device=device, dtype=torch.float64)[:, None]
-    j = torch.arange(inner.start, inner.stop, device=device, dtype=torch.float64)
+    i = torch.arange(axis.start, axis.stop, dtype=torch.float64)[:, None]
+    j = torch.arange(inner.start, inner.stop, dtype=torch.float64)
     weights = (1 - ((i + 0.5) * ratio - (j + 0.5)).abs() / ratio).clamp(min=0)
-    return (weights / weights.sum(1, keepdim=True)).float()
+    return (weights / weights.sum(1, keepdim=True)).float().to(device)
 
 
 def _inner_axis(axis: Axis) -> Axis:

@@ -3,7 +3,8 @@
 Output sample i of n lies at LR position ((2 i + 1) m) / (2 n) - 1/2 for an LR length of m: pixel
 centres, corners not aligned. Everything that must not depend on rounding is done in integers
 here; a tile is the same grid with another `start`, `stop`, `offset` and `held`, so a tiled frame
-and a whole frame ask the network for the same points.
+and a whole frame ask the network for the same points. It is done on the CPU, so that every device
+gets the same numbers (and because MPS has no float64), and then moved.
 """
 
 from dataclasses import dataclass
@@ -52,9 +53,9 @@ class Axis:
         Computed as floor((2 i + 1) m / (2 n)): an output pixel that lies exactly between two LR
         pixels takes the upper one, on every device.
         """
-        i = torch.arange(self.start, self.stop, dtype=torch.int64, device=device)
+        i = torch.arange(self.start, self.stop, dtype=torch.int64)
         index = torch.div((2 * i + 1) * self.lr, 2 * self.hr, rounding_mode="floor")
-        return (index - self.offset).clamp_(0, self.held - 1)
+        return (index - self.offset).clamp_(0, self.held - 1).to(device)
 
     def relative(self, device: torch.device | None = None) -> Tensor:
         """Offset of each output pixel from the centre of its nearest LR pixel.
@@ -62,19 +63,19 @@ class Axis:
         Unit: LR pixels, in [-0.5, 0.5); float32, shape (len,). The numerator is an exact integer
         and is divided once.
         """
-        i = torch.arange(self.start, self.stop, dtype=torch.int64, device=device)
+        i = torch.arange(self.start, self.stop, dtype=torch.int64)
         fine = (2 * i + 1) * self.lr
         remainder = fine - torch.div(fine, 2 * self.hr, rounding_mode="floor") * 2 * self.hr
-        return ((remainder - self.hr).double() / (2 * self.hr)).float()
+        return ((remainder - self.hr).double() / (2 * self.hr)).float().to(device)
 
     def position(self, device: torch.device | None = None) -> Tensor:
         """LR position of each output pixel relative to the first held pixel's centre.
 
         Unit: LR pixels; float32, shape (len,); 0 is the centre of the first held pixel.
         """
-        i = torch.arange(self.start, self.stop, dtype=torch.int64, device=device)
+        i = torch.arange(self.start, self.stop, dtype=torch.int64)
         fine = (2 * i + 1) * self.lr - (2 * self.offset + 1) * self.hr
-        return (fine.double() / (2 * self.hr)).float()
+        return (fine.double() / (2 * self.hr)).float().to(device)
 
 
 @dataclass(frozen=True, slots=True)
