@@ -120,4 +120,5 @@ def _usage(error: typer.TyperException) -> UsageError:
     """A mistake that Typer found, as ours."""
     context = getattr(error, "ctx", None)
     command = "vinr" if context is None else context.command_path
-    return UsageError(command, error.format_message(), f"See {command} --help.")
+    cause = error.format_message().replace("Value error, ", "")
+    return UsageError(command, cause, f"See {command} --help.")

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vinr_cli.cli.report import Reports
+from vinr_cli.cli.console import tell
+from vinr_cli.cli.report import JsonReports, Reports, plan_lines
 from vinr_cli.errors import Interrupted, OutputError, UsageError
+from vinr_cli.events import Notice
 from vinr_cli.plan.job import JobSpec
 from vinr_cli.plan.naming import default_suffix
 
@@ -99,3 +101,25 @@ def run_batch(specs: Sequence[JobSpec], job: Job, reports: Reports) -> int:
         return code
     reports.summary(len(specs) - len(failed), failed)
     return SOME_FAILED if failed else 0
+
+
+def do_job(spec: JobSpec, reports: Reports) -> None:
+    """Make one video."""
+    from vinr_cli.jobs.upscale import run_upscale
+
+    run_upscale(spec, reports)
+
+
+def show_plan(spec: JobSpec, reports: Reports) -> None:
+    """Say what `do_job` would do; fails where that would be refused."""
+    from vinr_cli.jobs.upscale import plan_upscale, planned, require_target
+
+    plan = plan_upscale(spec)
+    require_target(plan)
+    event = planned(plan)
+    if isinstance(reports, JsonReports):
+        reports(event)
+    else:
+        tell("\n".join(plan_lines(event, verbose=True)))
+    for text in plan.notices:
+        reports(Notice(text, str(spec.input)))

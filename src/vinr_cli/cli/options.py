@@ -16,7 +16,7 @@ import typer
 
 from vinr_cli.cli.console import Session
 from vinr_cli.errors import UsageError
-from vinr_cli.plan.job import SlowAudio
+from vinr_cli.plan.job import SizeRequest, SlowAudio
 from vinr_cli.plan.numbers import parse_bytes, parse_number, parse_rate, parse_size, parse_time
 
 T = TypeVar("T")
@@ -38,6 +38,11 @@ def _named(parse: Callable[[str, str], T], option: str) -> Callable[[str], T]:
         return parse(text, option)
 
     return parser
+
+
+def _size(text: str) -> SizeRequest:
+    width, height = parse_size(text, "--size")
+    return SizeRequest(width=width, height=height)
 
 
 def _device(text: str) -> str:
@@ -89,11 +94,11 @@ Scale = Annotated[
     ),
 ]
 Size = Annotated[
-    tuple[int, int] | None,
+    SizeRequest | None,  # a tuple would make Typer want two words
     typer.Option(
         "--size",
         metavar="WxH",
-        parser=_named(parse_size, "--size"),
+        parser=_size,
         help="Exact size in pixels: 1920x1080.",
         rich_help_panel=_SIZE,
     ),

@@ -3,11 +3,10 @@
 import typer
 
 from vinr_cli.cli import options as o
-from vinr_cli.cli.batch import run_batch, settle_output, spread
-from vinr_cli.cli.console import Session, tell
-from vinr_cli.cli.report import JsonReports, Reports, open_reports, plan_lines
+from vinr_cli.cli.batch import do_job, run_batch, settle_output, show_plan, spread
+from vinr_cli.cli.console import Session
+from vinr_cli.cli.report import open_reports
 from vinr_cli.errors import UsageError
-from vinr_cli.events import Notice
 from vinr_cli.plan.job import EncodeOptions, JobSpec, SlowAudio
 from vinr_cli.plan.request import settle_request
 from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
@@ -85,26 +84,5 @@ def upscale(
     )
     find_weights(model)  # a wrong name is the same for all inputs: say it once
     with reports:
-        code = run_batch(spread(spec, inputs), _show_plan if dry_run else _run, reports)
+        code = run_batch(spread(spec, inputs), show_plan if dry_run else do_job, reports)
     raise typer.Exit(code)
-
-
-def _run(spec: JobSpec, reports: Reports) -> None:
-    from vinr_cli.jobs.upscale import run_upscale
-
-    run_upscale(spec, reports)
-
-
-def _show_plan(spec: JobSpec, reports: Reports) -> None:
-    """Say what `_run` would do; fails where that would be refused."""
-    from vinr_cli.jobs.upscale import plan_upscale, planned, require_target
-
-    plan = plan_upscale(spec)
-    require_target(plan)
-    event = planned(plan)
-    if isinstance(reports, JsonReports):
-        reports(event)
-    else:
-        tell("\n".join(plan_lines(event, verbose=True)))
-    for text in plan.notices:
-        reports(Notice(text, str(spec.input)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vinr_cli.events import Finished, Reporter, silent
 from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.plan.job import JobSpec
+from vinr_cli.plan.job import JobSpec, SizeRequest
 from vinr_cli.plan.numbers import parse_number, parse_rate
 from vinr_cli.plan.request import settle_request
 
@@ -51,7 +51,7 @@ def upscale_video(
     """
     wanted, rate = settle_request(
         scale=None if scale is None else parse_number(str(scale), "scale"),
-        size=size,
+        size=None if size is None else SizeRequest(width=size[0], height=size[1]),
         fps_mult=None if fps_mult is None else parse_number(str(fps_mult), "fps_mult"),
         fps=None if fps is None else parse_rate(str(fps), "fps"),
         slowmo=None if slowmo is None else parse_number(str(slowmo), "slowmo"),

@@ -14,7 +14,7 @@ DEFAULT_MULTIPLE = Fraction(2)
 def settle_request(
     *,
     scale: Fraction | None = None,
-    size: tuple[int, int] | None = None,
+    size: SizeRequest | None = None,
     width: int | None = None,
     height: int | None = None,
     fps_mult: Fraction | None = None,
@@ -28,7 +28,7 @@ def settle_request(
 
     Args:
         scale: Factor for both directions.
-        size: (width, height) in pixels.
+        size: Width and height in pixels.
         width: Width in pixels; the height follows.
         height: Height in pixels; the width follows.
         fps_mult: Output frames per source frame.
@@ -45,7 +45,7 @@ def settle_request(
     if all(wish is None for wish in wishes):
         scale, fps_mult = DEFAULT_SCALE, DEFAULT_MULTIPLE
     if size is not None:
-        width, height = size
+        width, height = size.width, size.height
     return SizeRequest(scale, width, height), _rate(fps_mult, fps, slowmo)
 
 

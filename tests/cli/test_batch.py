@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from vinr_cli.cli.batch import run_batch, settle_output, spread
+from vinr_cli.cli.console import Session
+from vinr_cli.cli.report import LineReports, QuietReports, Reports
+from vinr_cli.errors import EncoderError, OutputError, UsageError
+from vinr_cli.plan.job import JobSpec
+
+TWO = [Path("a.mp4"), Path("b.mp4")]
+
+
+def test_no_output_lets_the_plan_choose() -> None:
+    """Without -o there is no path."""
+    assert settle_output(None, TWO) is None
+
+
+def test_one_input_takes_a_file_or_a_folder(tmp_path: Path) -> None:
+    """For one input -o is taken as it is; only a slash at the end makes a folder."""
+    assert settle_output(str(tmp_path / "x.mp4"), TWO[:1]) == tmp_path / "x.mp4"
+    assert settle_output(str(tmp_path), TWO[:1]) == tmp_path
+    assert settle_output(f"{tmp_path}/new/deep/", TWO[:1]) == tmp_path / "new" / "deep"
+    assert (tmp_path / "new" / "deep").is_dir()
+
+
+def test_several_inputs_need_a_folder(tmp_path: Path) -> None:
+    """A missing folder is refused for several inputs, unless its name ends with a slash."""
+    with pytest.raises(UsageError, match="is no folder, and there are 2 inputs"):
+        settle_output(str(tmp_path / "new"), TWO)
+    assert settle_output(f"{tmp_path}/new/", TWO) == tmp_path / "new"
+    assert settle_output(str(tmp_path), TWO) == tmp_path
+
+
+def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
+    """A file in the place of the folder gives an OutputError with the system's words."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be created"):
+        settle_output(f"{tmp_path}/file/", TWO)
+
+
+def test_results_of_the_same_name_are_refused() -> None:
+    """Two inputs whose results could meet under one name are refused before anything is done."""
+    together = JobSpec(Path(), output=Path("out"))
+    with pytest.raises(UsageError, match=r"y/a\.mp4: would get the same output name as x/a\.mp4"):
+        spread(together, [Path("x/a.mp4"), Path("y/a.mp4")])
+    with pytest.raises(UsageError, match="same output name"):
+        spread(JobSpec(Path()), [Path("a.avi"), Path("a.mkv")])
+    apart = spread(JobSpec(Path()), [Path("x/a.mp4"), Path("y/a.mp4")])
+    assert [spec.input for spec in apart] == [Path("x/a.mp4"), Path("y/a.mp4")]
+
+
+@pytest.mark.parametrize(
+    ("bad", "count", "code"),
+    [((), 2, 0), (("a.mp4",), 1, 5), (("a.mp4",), 2, 1), (("a.mp4", "b.mp4"), 2, 1)],
+)
+def test_the_exit_code_of_one_and_of_many(bad: tuple[str, ...], count: int, code: int) -> None:
+    """One input gives its failure's own code; of several, any failure gives 1."""
+    done = []
+
+    def job(spec: JobSpec, reports: Reports) -> None:
+        done.append(spec.input)
+        if spec.input.name in bad:
+            raise EncoderError(spec.input, "is bad")
+
+    specs = [JobSpec(path) for path in TWO[:count]]
+    assert run_batch(specs, job, QuietReports(Session())) == code
+    assert done == TWO[:count]
+
+
+def test_a_bug_in_one_job_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unforeseen exception is told, and the other inputs are done."""
+
+    def job(spec: JobSpec, reports: Reports) -> None:
+        if spec.input.name == "a.mp4":
+            raise KeyError("missing")
+
+    specs = [JobSpec(path) for path in TWO]
+    assert run_batch(specs, job, LineReports(Session(), verbose=False)) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "vinr: error: KeyError: 'missing' (a bug in vinr; --debug shows where)",
+        "vinr: 1 of 2 done; failed: a.mp4",
+    ]

@@ -1,0 +1,83 @@
+"""What every part's tests may use: the sample clip, a tiny network, the program as a process."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+Vinr = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clip that `examples/make_clip.py` makes: 48 frames of 160x96 at 24000/1001, and sound."""
+    spec = importlib.util.spec_from_file_location("make_clip", ROOT / "examples" / "make_clip.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path = tmp_path_factory.mktemp("sample") / "sample.mp4"
+    module.make_clip(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of a tiny, untrained network of the packaged family."""
+    import torch
+
+    from vinr_cli.model.compact import CompactVideoINR
+    from vinr_cli.model.config import ModelConfig
+    from vinr_cli.weights.load import save_weights
+
+    torch.manual_seed(0)
+    config = ModelConfig.compact(
+        width=8,
+        blocks=1,
+        canvas=6,
+        pyramid=(8, 8, 8),
+        key=8,
+        radius=(2, 1, 1),
+        fine=4,
+        hidden=8,
+        decoder_hidden=8,
+    )
+    path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
+    save_weights(path, CompactVideoINR(config).eval())
+    return path
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """The environment of a child process: this program's, and no colours."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "PY_COLORS")}
+    paths = [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return kept | {"PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1", "COLUMNS": "100"}
+
+
+@pytest.fixture
+def vinr(tmp_path: Path, environment: dict[str, str]) -> Vinr:
+    """Run the program as a process in the test's folder: `vinr("probe", path)`."""
+
+    def run(
+        *arguments: str | bytes | Path, timeout: float = 120, **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "vinr_cli", *arguments],
+            cwd=tmp_path,
+            env=environment | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
