@@ -47,8 +47,8 @@ def test_a_system_that_does_not_say_has_a_fallback(
 def test_a_budget_is_the_users_or_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit counts as given; without one, half of what is free on a CPU."""
     monkeypatch.setattr(memory, "free_bytes", lambda _: 1000)
-    assert memory.budget(CPU, 77) == 77
-    assert memory.budget(CPU, None) == 500
+    assert memory.budget_of(CPU, 77) == 77
+    assert memory.budget_of(CPU, None) == 500
 
 
 def test_a_network_may_state_its_own_figures(

@@ -43,7 +43,7 @@ _CGROUPS = (  # (limit, use) of the container that we may live in: version 2, th
 )
 
 
-def budget(device: torch.device, limit: int | None) -> int:
+def budget_of(device: torch.device, limit: int | None) -> int:
     """Bytes that one pair may use.
 
     Args:
