@@ -18,12 +18,13 @@ coarsest pyramid level of the family is at 1/8."""
 
 COSTS = {
     "compact": Cost(lr_bytes=3_500, hr_bytes=300),
-    "published": Cost(lr_bytes=40_000, hr_bytes=1_500),
+    "published": Cost(lr_bytes=12_000, hr_bytes=400),
 }
 """Peak bytes of a pair by family, for networks that do not state their own `pair_bytes`.
 
 Compact: peak RSS of one thread, least squares over x1, x2, x4, x8 of 320x180 and x0.5, x1, x2 of
-640x360 gave 2,400 and 270, plus a margin. Published: 3.2 GB for 320x180 at x4, plus a margin.
+640x360 gave 2,400 and 270, plus a margin. Published: 650 MiB above the idle process for 320x180 at
+x4 on one thread (490 MiB at x1), which is 8,700 and 180, plus a margin.
 """
 
 SHARE = {"cuda": 0.85, "mps": 0.6, "cpu": 0.5}
