@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
-from vinr_cli.cli import options as o
+import vinr_cli.cli.options as o
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.describe import media_lines, media_object
 from vinr_cli.cli.report import plan_lines, planned_object

@@ -2,7 +2,7 @@
 
 import typer
 
-from vinr_cli.cli import options as o
+import vinr_cli.cli.options as o
 from vinr_cli.cli.batch import do_job, run_batch, settle_output, show_plan, spread
 from vinr_cli.cli.console import Session
 from vinr_cli.cli.report import open_reports
