@@ -182,10 +182,24 @@ def test_targets_that_must_not_be_written_are_refused(source: Path, tmp_path: Pa
 def test_a_folder_that_cannot_be_written_is_refused(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A read-only folder is refused before any work."""
-    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # root may write
+    """A folder in which no file can be made is refused before any work, also for root."""
     plan = plan_upscale(JobSpec(source, tmp_path / "out.mp4", encode=EncodeOptions()))
-    with pytest.raises(OutputError, match="permission denied"):
+    require_target(plan)
+    assert list(tmp_path.glob(".*")) == []  # the trial leaves nothing
+
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(OutputError, match="Permission denied"):
+        require_target(plan)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
+def test_a_special_folder_is_refused(source: Path) -> None:
+    """A folder that claims to be writable and is not, such as /proc, is refused."""
+    plan = plan_upscale(JobSpec(source, Path("/proc/vinr-test.mp4")))
+    with pytest.raises(OutputError, match="/proc cannot be written"):
         require_target(plan)
 
 

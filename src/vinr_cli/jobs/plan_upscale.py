@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vinr_cli.errors import InputError, OutputError, UsageError
 from vinr_cli.media.encoders import Encoder, choose, container_of, needs_even
+from vinr_cli.media.mux import temporary_name
 from vinr_cli.media.probe import MediaInfo, Timestamps, VideoInfo, probe, scan_timestamps
 from vinr_cli.plan.job import JobSpec, RateKind
 from vinr_cli.plan.naming import default_suffix, output_name
@@ -148,8 +149,14 @@ def require_target(plan: Plan) -> None:
         raise OutputError(output, f"cannot be written: {error.strerror}") from error
     if os.path.lexists(output) and not plan.spec.overwrite:
         raise OutputError(output, "exists already", "Use --overwrite, or another name with -o.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(output, f"the folder {folder} cannot be written: permission denied")
+    trial = temporary_name(output)
+    try:
+        # Asking for permission is not enough: read-only and special file systems refuse root too.
+        trial.touch(exist_ok=False)
+        trial.unlink()
+    except OSError as error:
+        cause = f"the folder {folder} cannot be written: {error.strerror}"
+        raise OutputError(output, cause, "Choose another one with -o.") from error
 
 
 _RATE_OPTIONS = {
