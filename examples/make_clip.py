@@ -100,7 +100,8 @@ def make_clip(path: Path) -> None:
         video = container.add_stream("libx264", rate=RATE)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.codec_context.time_base = 1 / RATE
-        video.options = {"crf": "18", "preset": "slow", "threads": "1"}
+        tags = "colorprim=smpte170m:transfer=smpte170m:colormatrix=smpte170m"
+        video.options = {"crf": "18", "preset": "slow", "threads": "1", "x264-params": tags}
         audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
 
         for index in range(FRAMES):

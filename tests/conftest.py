@@ -58,7 +58,8 @@ def environment() -> dict[str, str]:
     """The environment of a child process: this program's, and no colours."""
     kept = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "PY_COLORS")}
     paths = [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return kept | {"PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1", "COLUMNS": "100"}
+    quiet = {"NO_COLOR": "1", "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+    return kept | quiet | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_probe_shows_streams_times_colours_and_the_plan(
     assert "video 0: h264, yuv420p, 160x96, 23.976 fps on average (24000/1001), 48 frames" in out
     assert "times: constant rate, ticks of 1/24000 s" in out
     assert "interval 41.708/41.708/41.708 ms" in out
-    assert "matrix untagged, taken as bt601" in out
+    assert "colour: matrix smpte170m, primaries smpte170m, transfer smpte170m, studio" in out
     assert "audio 1: aac, 44100 Hz, 1 channel" in out
     assert f"to {sample.with_name('sample-3.5x-60fps.mp4')}: 560x336, 60 fps, 121 frames" in out
 

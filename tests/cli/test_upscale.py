@@ -92,7 +92,7 @@ def test_odd_file_names_arrive_unchanged(specs: list[JobSpec]) -> None:
 def test_a_real_job_says_its_steps_as_json(
     sample: Path, tiny: Path, tmp_path: Path, vinr: Vinr
 ) -> None:
-    """--json gives planned, progress, notice and finished objects, and a file that fits them."""
+    """--json gives planned, progress and finished objects, and a file that fits them."""
     odd = os.fsencode(tmp_path) + b"/-odd \xff%d.mp4"
     os.symlink(sample, odd)
     options = ["--fps", "30", "--end", "0.25", "--model", str(tiny), "--json", "-o", "new/"]
@@ -103,7 +103,7 @@ def test_a_real_job_says_its_steps_as_json(
     events = [json.loads(line) for line in done.stdout.splitlines()]
     names = [e["event"] for e in events]
     assert (names[0], names[-1]) == ("planned", "finished")
-    assert set(names) == {"planned", "notice", "progress", "finished"}
+    assert set(names) == {"planned", "progress", "finished"}
     planned, finished = events[0], events[-1]
     assert (planned["source_rate"], planned["output_rate"]) == ("24000/1001", "30")
     assert (planned["source_size"], planned["output_size"]) == ([160, 96], [160, 96])
