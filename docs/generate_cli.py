@@ -50,7 +50,8 @@ Times are seconds (`83.5`) or `hh:mm:ss.mmm` (`0:01:23.5`), counted from the fir
 
 ## JSON
 
-`vinr upscale --json` writes one object per line on stdout. Each has `event` and `input`:
+`vinr upscale --json` writes one object per line on stdout. Each has `event` and `input`; a mistake
+in the options themselves ends the program before the first one, with its line on stderr.
 
 | event | further fields |
 |---|---|
@@ -65,10 +66,12 @@ Sizes are `[width, height]` in pixels. Rates are exact fractions as text (`"2400
 where a rate varies. Durations and times are seconds.
 """
 
+_COLOURS = ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS")
+
 
 def help_of(*command: str) -> str:
     """The help of a command as it looks on a terminal of 100 columns."""
-    plain = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "GITHUB_ACTIONS")}
+    plain = {k: v for k, v in os.environ.items() if k not in _COLOURS}
     done = subprocess.run(
         [sys.executable, "-m", "vinr_cli", *command, "--help"],
         env={**plain, "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},

@@ -11,7 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from vinr_cli.cli.console import Session, complain, describe, is_terminal, say, silence, tell
+from vinr_cli.cli.console import (
+    Session,
+    complain,
+    describe,
+    is_terminal,
+    printable,
+    say,
+    silence,
+    tell,
+)
 from vinr_cli.errors import UsageError, VinrError
 from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned
 from vinr_cli.plan.naming import decimal
@@ -320,7 +329,7 @@ def _open_bar(name: str) -> "Progress":
         console=Console(stderr=True),
         transient=True,
     )
-    bar.add_task(escape(name), total=None, pace="-", eta="-")
+    bar.add_task(escape(printable(name)), total=None, pace="-", eta="-")
     bar.start()
     return bar
 
