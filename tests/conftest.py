@@ -6,8 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from vinr_cli.model.config import CompactConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,16 +32,11 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights file of a tiny, untrained network of the packaged family."""
-    import torch
+def tiny_config() -> "CompactConfig":
+    """The smallest sensible network of the packaged family."""
+    from vinr_cli.model.config import CompactConfig
 
-    from vinr_cli.model.compact import CompactVideoINR
-    from vinr_cli.model.config import ModelConfig
-    from vinr_cli.weights.load import save_weights
-
-    torch.manual_seed(0)
-    config = ModelConfig.compact(
+    return CompactConfig(
         width=8,
         blocks=1,
         canvas=6,
@@ -48,8 +47,19 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         hidden=8,
         decoder_hidden=8,
     )
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, tiny_config: "CompactConfig") -> Path:
+    """A weights file of a tiny, untrained network."""
+    import torch
+
+    from vinr_cli.model.videoinr import VideoINR
+    from vinr_cli.weights.load import save_weights
+
+    torch.manual_seed(0)
     path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
-    save_weights(path, CompactVideoINR(config).eval())
+    save_weights(path, VideoINR(tiny_config).eval())
     return path
 
 

@@ -179,6 +179,10 @@ STUBBORN = """
 import os, signal, sys, time
 from vinr_cli.cli import app, upscale
 
+for number in (signal.SIGTERM, signal.SIGHUP):  # nohup, for one, has them ignored
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def job(spec, reports):
     try:
         print("ready", flush=True)

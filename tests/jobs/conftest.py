@@ -6,35 +6,10 @@ from typing import Any, cast
 import av
 import numpy as np
 import pytest
-import torch
-
-from vinr_cli.model.compact import CompactVideoINR
-from vinr_cli.model.config import ModelConfig
-from vinr_cli.weights.load import save_weights
 
 ClipMaker = Callable[..., Path]
 
 SAMPLE_RATE = 48000
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights file of a tiny network of the packaged family."""
-    torch.manual_seed(0)
-    config = ModelConfig.compact(
-        width=8,
-        blocks=1,
-        canvas=6,
-        pyramid=(8, 8, 8),
-        key=8,
-        radius=(2, 1, 1),
-        fine=4,
-        hidden=8,
-        decoder_hidden=8,
-    )
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, CompactVideoINR(config).eval())
-    return path
 
 
 def write_clip(

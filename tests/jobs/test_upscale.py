@@ -66,7 +66,7 @@ class Result:
 
 
 @pytest.fixture
-def run(weights: Path, tmp_path: Path) -> Callable[..., Result]:
+def run(tiny: Path, tmp_path: Path) -> Callable[..., Result]:
     """Run a job with the tiny network and read its output back; no other file is left."""
 
     def go(source: Path, name: str = "out.mp4", **options: Any) -> Result:
@@ -74,7 +74,7 @@ def run(weights: Path, tmp_path: Path) -> Callable[..., Result]:
         output = tmp_path / name
         report = options.pop("report", lambda _: None)
         finished = run_upscale(
-            JobSpec(source, output, model=str(weights), device="cpu", **options), report
+            JobSpec(source, output, model=str(tiny), device="cpu", **options), report
         )
         assert set(tmp_path.iterdir()) == before | {output}
         result = Result(output)
@@ -252,13 +252,13 @@ def test_events_come_in_order(clip: ClipMaker, run: Run) -> None:
 
 
 def failing(
-    source: Path, weights: Path, error: type[BaseException], report: Any = None, **options: Any
+    source: Path, tiny: Path, error: type[BaseException], report: Any = None, **options: Any
 ) -> None:
     """Run a job that fails; the output's folder and the output are as before."""
     output = source.with_name("out.mp4")
     output.write_bytes(b"mine")
     before = set(source.parent.iterdir())
-    spec = {"model": str(weights), "device": "cpu", "overwrite": True, **options}
+    spec = {"model": str(tiny), "device": "cpu", "overwrite": True, **options}
     with pytest.raises(error):
         run_upscale(JobSpec(source, output, **spec), report or (lambda _: None))
     assert set(source.parent.iterdir()) == before
@@ -273,7 +273,7 @@ def source(clip: ClipMaker) -> Path:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_an_interrupt_leaves_nothing_behind(
-    source: Path, weights: Path, error: type[BaseException]
+    source: Path, tiny: Path, error: type[BaseException]
 ) -> None:
     """Ctrl-C in the middle removes all temporary files and does not touch the final name."""
 
@@ -281,7 +281,7 @@ def test_an_interrupt_leaves_nothing_behind(
         if isinstance(event, FramesDone):
             raise error
 
-    failing(source, weights, error, interrupt)
+    failing(source, tiny, error, interrupt)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_an_interrupt_leaves_nothing_behind(
     [("finish", OutputError("x", "full")), ("check", VerificationError("x", "short"))],
 )
 def test_a_failure_after_the_last_frame_leaves_nothing_behind(
-    source: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
+    source: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
 ) -> None:
     """A full disk while muxing, or a result that fails its check, leaves the folder as before."""
 
@@ -297,27 +297,27 @@ def test_a_failure_after_the_last_frame_leaves_nothing_behind(
         raise error
 
     monkeypatch.setattr(upscale, step, fails)
-    failing(source, weights, type(error))
+    failing(source, tiny, type(error))
 
 
-def test_a_wrong_device_or_model_is_refused_before_any_frame(source: Path, weights: Path) -> None:
+def test_a_wrong_device_or_model_is_refused_before_any_frame(source: Path, tiny: Path) -> None:
     """Devices that are not there and weights that do not exist end the job before `Planned`."""
 
     def never(event: Event) -> None:
         raise AssertionError(event)
 
-    failing(source, weights, UsageError, never, device="gpu")
-    failing(source, weights, DeviceError, never, device="cuda:77")
-    failing(source, weights, WeightsError, never, model="no-such-model")
-    failing(source, weights, UsageError, never, precision="int4")
+    failing(source, tiny, UsageError, never, device="gpu")
+    failing(source, tiny, DeviceError, never, device="cuda:77")
+    failing(source, tiny, WeightsError, never, model="no-such-model")
+    failing(source, tiny, UsageError, never, precision="int4")
 
 
-def test_an_existing_output_is_refused_and_kept(source: Path, weights: Path) -> None:
+def test_an_existing_output_is_refused_and_kept(source: Path, tiny: Path) -> None:
     """Without overwrite an existing output is refused and not touched."""
-    failing(source, weights, OutputError, overwrite=False)
+    failing(source, tiny, OutputError, overwrite=False)
 
 
-def test_an_output_that_appears_meanwhile_is_kept(source: Path, weights: Path) -> None:
+def test_an_output_that_appears_meanwhile_is_kept(source: Path, tiny: Path) -> None:
     """A file that gets the final name while the job runs is not overwritten without permission."""
     output = source.with_name("out.mp4")
 
@@ -326,7 +326,7 @@ def test_an_output_that_appears_meanwhile_is_kept(source: Path, weights: Path) -
             output.write_bytes(b"mine")
 
     with pytest.raises(OutputError, match="appeared while the job ran"):
-        run_upscale(JobSpec(source, output, model=str(weights), device="cpu"), appear)
+        run_upscale(JobSpec(source, output, model=str(tiny), device="cpu"), appear)
     assert output.read_bytes() == b"mine"
 
 
