@@ -62,7 +62,7 @@ def test_the_clip_is_small_moving_and_has_sound(sample: Path) -> None:
 def test_the_clip_is_the_same_every_time(sample: Path, tmp_path: Path) -> None:
     """Run as a program, with other values in unused memory, it writes the very bytes again."""
     again = tmp_path / "again.mp4"
-    command = [sys.executable, EXAMPLES / "make_clip.py", again]
+    command = [sys.executable, str(EXAMPLES / "make_clip.py"), str(again)]
     subprocess.run(command, env=os.environ | {"MALLOC_PERTURB_": "77"}, check=True)
     assert again.read_bytes() == sample.read_bytes()
 
