@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 import torch
 
 from vinr_cli.errors import InputError, UsageError, WeightsError
+from vinr_cli.evaluate.clips import read_rgb
+from vinr_cli.media.pictures import write_png
 from vinr_cli.model import ModelConfig
 from vinr_cli.train.checkpoint import Checkpoint
 from vinr_cli.train.config import (
@@ -183,6 +186,30 @@ def test_synthetic_clips_are_repeatable_and_move() -> None:
     assert np.array_equal(clips[0], clips[1])
     assert clips[0].shape == (3, 64, 64, 3)
     assert not np.array_equal(clips[0][0], clips[0][2])
+
+
+def test_a_cache_is_built_from_clips_and_stills(sample: Path, tmp_path: Path) -> None:
+    """Videos are decoded once at every wanted size, from their middle; stills become textures."""
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    shutil.copy(sample, sources / "clip.mp4")
+    write_png(sources / "still.png", np.full((80, 90, 3), 200, np.uint8))
+    config = CacheConfig(
+        short_sides=(96, 48), frames=(5, 7), synthetic=1, synthetic_side=32, synthetic_frames=3
+    )
+
+    said = list(build_cache(sources, tmp_path / "cache", config))
+    again = list(build_cache(sources, tmp_path / "cache", config))
+
+    clips = load_index(tmp_path / "cache")
+    shapes = [np.load(tmp_path / "cache" / c.file).shape for c in clips]
+    assert shapes == [(5, 96, 160, 3), (7, 48, 80, 3), (3, 32, 32, 3)]
+    middle = list(read_rgb(sample))[(48 - 7) // 2 + 1]
+    assert np.array_equal(np.load(tmp_path / "cache" / clips[0].file)[0], middle)
+    assert [c.kind for c in clips] == ["real", "real", "synthetic"]
+    assert len(clips[0].sha256) == 64
+    assert "1 stills" in said[-1]
+    assert again == [f"cache: {tmp_path / 'cache'} is complete"]
 
 
 def test_cache_of_nothing(tmp_path: Path) -> None:

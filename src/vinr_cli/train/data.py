@@ -7,8 +7,9 @@ shared state. Samples are cut as uint8; scaling happens where the network is.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from torch.utils.data import Dataset
 
 from vinr_cli.errors import InputError
 from vinr_cli.evaluate.clips import read_rgb
+from vinr_cli.media.probe import probe, scan_timestamps
 from vinr_cli.train.config import CacheConfig, SampleConfig
 from vinr_cli.train.synthetic import Picture, synthetic_clip
 
@@ -78,10 +80,20 @@ def find_breaks(frames: NDArray[np.uint8]) -> tuple[int, ...]:
     return tuple(int(i) + 1 for i in np.flatnonzero(broken))
 
 
-def _middle(frames: Iterable[NDArray[np.uint8]], count: int) -> list[NDArray[np.uint8]]:
-    kept = list(frames)
-    start = max(0, (len(kept) - count) // 2)
-    return kept[start : start + count]
+def _middle(frames: list[NDArray[np.uint8]], count: int) -> list[NDArray[np.uint8]]:
+    start = max(0, (len(frames) - count) // 2)
+    return frames[start : start + count]
+
+
+def _read_middle(path: Path, count: int, short_side: int) -> list[NDArray[np.uint8]]:
+    """The frames in the middle of a video, reduced one by one: a film needs no more memory."""
+    length = len(scan_timestamps(path, probe(path).video).pts)
+    start = max(0, (length - count) // 2)
+    kept = islice(read_rgb(path), start, start + count)
+    frames = [reduced(frame, short_side) for frame in kept]
+    if not frames:
+        raise InputError(path, "has fewer frames than it claims", "Remove it from the folder.")
+    return frames
 
 
 def _sha256(path: Path) -> str:
@@ -90,9 +102,9 @@ def _sha256(path: Path) -> str:
 
 
 def _cache_video(path: Path, folder: Path, config: CacheConfig) -> list[Clip]:
-    """One array per kept size. The largest count of frames is decoded once, then reduced."""
+    """One array per kept size, all from one decoding."""
     largest = max(config.short_sides)
-    frames = _middle((reduced(f, largest) for f in read_rgb(path)), max(config.frames))
+    frames = _read_middle(path, max(config.frames), largest)
     clips: list[Clip] = []
     native = min(frames[0].shape[:2])
     for side, count in zip(config.short_sides, config.frames, strict=True):
