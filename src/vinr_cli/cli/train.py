@@ -27,7 +27,10 @@ def parse_duration(text: str) -> float:
 
 def train(
     sources: Annotated[Path, typer.Argument(help="Folder of clips and stills to learn from.")],
-    run: Annotated[Path, typer.Option(help="Folder of this run: log, checkpoint, weights.")],
+    # Not --run: torchrun, which reads the whole line first, takes that for its own --run-path.
+    run: Annotated[
+        Path, typer.Option("--run-dir", help="Folder of this run: log, checkpoint, weights.")
+    ],
     time_limit: Annotated[str, typer.Option(help="Training time: 90s, 9m, 1.5h.")] = "1h",
     validation: Annotated[
         Path | None, typer.Option(help="Folder of clips that are never trained on.")

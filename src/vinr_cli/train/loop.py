@@ -113,7 +113,7 @@ class Trainer:
         state = Checkpoint.load(self.options.run / CHECKPOINT)
         if state.config != self.config.to_dict():
             raise UsageError(
-                self.options.run, "was started with other settings", "Use another --run folder."
+                self.options.run, "was started with other settings", "Use another --run-dir."
             )
         self.network.load_state_dict(state.network)
         self.ema.load_state_dict(state.ema)

@@ -1,0 +1,56 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from vinr_cli.cli.app import main
+
+
+def test_a_table_for_people(sample: Path, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table names every method, and the protocol stands below it."""
+    options = ["--model", str(tiny), "--scale", "2", "--frames", "3"]
+
+    assert main(["evaluate", str(sample), *options]) == 0
+
+    told = capsys.readouterr().out
+    for words in ("bicubic+blend", "lanczos>minterpolate", "minterpolate>lanczos", "BT.601"):
+        assert words in told
+
+
+def test_figures_for_machines(
+    sample: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON has one record per method and kind of time; --no-baselines leaves the network's."""
+    options = ["--model", str(tiny), "--scale", "2", "--frames", "3", "--json", "--no-baselines"]
+
+    assert main(["evaluate", str(sample), *options, "--strips", str(tmp_path / "s")]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert [(s["times"], s["frames"]) for s in told["scores"]] == [("input", 2), ("inner", 1)]
+    assert told["settings"]["scale"] == "2"
+    assert (tmp_path / "s" / f"{sample.stem}.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--scale", "x"], 2, "is no number"),
+        (["--scale", "0.5"], 2, "from 1"),
+        (["--frames", "1"], 2, "two frames"),
+        (["--model", "nothing"], 6, "is not known"),
+    ],
+)
+def test_refusals(
+    options: list[str], code: int, words: str, sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be evaluated is refused in one line, each with its exit code."""
+    assert main(["evaluate", str(sample), *options]) == code
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+
+
+def test_a_missing_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A clip that is not there is named."""
+    assert main(["evaluate", str(tmp_path / "no.mp4"), "--no-baselines"]) == 3
+    assert "no.mp4: does not exist" in capsys.readouterr().err
