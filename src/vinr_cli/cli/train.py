@@ -66,5 +66,4 @@ def train(
         workers=workers,
         resume=resume,
     )
-    weights = run_training(config, options, typer.echo)
-    typer.echo(f"weights: {weights}")
+    run_training(config, options, typer.echo)

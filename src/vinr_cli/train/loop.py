@@ -302,6 +302,7 @@ def _train(config: TrainConfig, options: RunOptions, rank: int, world: int, say:
         if done:
             break
         begin = time.perf_counter()
+    say(f"weights: {options.run / WEIGHTS}")
     return options.run / WEIGHTS
 
 
