@@ -33,8 +33,6 @@ needs as much memory as a long one."""
 REPORT_SECONDS = 0.1
 """Least time between two `FramesDone`."""
 
-Planes = Sequence[NDArray[Any]]
-
 
 class Writer(Protocol):
     """What the encoding thread needs of `media.writer.FrameWriter`."""

@@ -91,13 +91,10 @@ class Canvas:
     texture: Tensor
     factors: tuple[int, int]
 
-    def still(self, grid: Grid) -> Tensor:
-        """Colours on a grid, without motion: (B, 3, h, w)."""
-        rows, cols = (
-            (axis.position(self.colours.device) + 0.5) * factor - 0.5
-            for axis, factor in zip((grid.rows, grid.cols), self.factors, strict=True)
-        )
-        return sample_axes(self.colours, rows, cols)
+    def still(self, rows: Tensor, cols: Tensor) -> Tensor:
+        """Colours at LR positions (h,) and (w,), without motion: (B, 3, h, w)."""
+        fy, fx = self.factors
+        return sample_axes(self.colours, (rows + 0.5) * fy - 0.5, (cols + 0.5) * fx - 0.5)
 
     def at(self, where: Tensor) -> tuple[Tensor, Tensor]:
         """Colours and texture at `grid_sample` coordinates (B, h, w, 2)."""
@@ -115,12 +112,16 @@ class CompactPrepared(Prepared):
     Attributes:
         canvases: Both frames' canvases.
         still: Both frames' canvas colours on the grid itself, (B, 3, h, w).
-        inner: The grid that is rendered: the wanted one, or a denser one that `shrink` reduces.
+        rows: LR positions of the rows that are rendered, those of the grid or denser ones.
+        cols: The same for columns.
+        shrink: What brings denser rows and columns to the grid's; None where they are the grid's.
     """
 
     canvases: tuple[Canvas, Canvas]
     still: tuple[Tensor, Tensor]
-    inner: Grid
+    rows: Tensor
+    cols: Tensor
+    shrink: tuple[Tensor | None, Tensor | None]
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -574,44 +575,49 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
             and previous.features.second is features.first
             and previous.grid == grid
         )
+        device = features.device
+        rows, cols = inner.rows.position(device), inner.cols.position(device)
         if shared and previous is not None:
             canvas, still = previous.canvases[1], previous.still[1]
         else:
             canvas = self.space(features.first, factors)
-            still = canvas.still(inner)
+            still = canvas.still(rows, cols)
         other = self.space(features.second, factors)
         return CompactPrepared(
             features=features,
             grid=grid,
             canvases=(canvas, other),
-            still=(still, other.still(inner)),
-            inner=inner,
+            still=(still, other.still(rows, cols)),
+            rows=rows,
+            cols=cols,
+            shrink=(
+                None if inner.rows is grid.rows else shrink_matrix(grid.rows, inner.rows, device),
+                None if inner.cols is grid.cols else shrink_matrix(grid.cols, inner.cols, device),
+            ),
         )
 
     def render(self, prepared: CompactPrepared, t: Tensor) -> Tensor:
         """See `VideoINR.render`."""
-        inner, grid = prepared.inner, prepared.grid
         motion: Tensor = self.time(prepared.features, t)
-        height, width = inner.shape
+        height, width = len(prepared.rows), len(prepared.cols)
         band = height if torch.is_grad_enabled() else max(1, BAND_PIXELS // width)
         bands = [
             self._render_rows(prepared, motion, t, y, min(y + band, height))
             for y in range(0, height, band)
         ]
         out = bands[0] if len(bands) == 1 else torch.cat(bands, 2)
-        if inner.rows is not grid.rows:
-            out = torch.matmul(shrink_matrix(grid.rows, inner.rows, out.device), out)
-        if inner.cols is not grid.cols:
-            out = torch.matmul(out, shrink_matrix(grid.cols, inner.cols, out.device).t())
+        over_rows, over_cols = prepared.shrink
+        if over_rows is not None:
+            out = torch.matmul(over_rows, out)
+        if over_cols is not None:
+            out = torch.matmul(out, over_cols.t())
         return out
 
     def _render_rows(
         self, prepared: CompactPrepared, motion: Tensor, t: Tensor, top: int, bottom: int
     ) -> Tensor:
-        """Rows [top, bottom) of the inner grid."""
-        device = motion.device
-        rows = prepared.inner.rows.position(device)[top:bottom]
-        cols = prepared.inner.cols.position(device)
+        """Rows [top, bottom) of what is rendered."""
+        rows, cols = prepared.rows[top:bottom], prepared.cols
         size = (motion.shape[2], motion.shape[3])
         motion = sample_axes(motion, rows, cols)
         moved = [

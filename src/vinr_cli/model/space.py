@@ -17,11 +17,6 @@ COORDINATE = 2.0
 """The network was trained with coordinates in [-1, 1] times the LR size: 2 per LR pixel."""
 
 
-def lr_columns(config_inputs: int) -> slice:
-    """Columns of the first layer that see LR features and frames; then come y, x and t."""
-    return slice(0, config_inputs - 3)
-
-
 @dataclass(frozen=True, eq=False)
 class SpaceQuery:
     """The space INR on a grid, of one pair at one time.
