@@ -37,6 +37,7 @@ def tiny_config() -> "CompactConfig":
     from vinr_cli.model.config import CompactConfig
 
     return CompactConfig(
+        octaves=0,
         width=8,
         blocks=1,
         canvas=6,

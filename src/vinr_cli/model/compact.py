@@ -30,7 +30,7 @@ from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
 
 PYRAMID_STRIDE = 8
-"""LR pixels per cell of the coarsest pyramid level."""
+"""LR pixels per cell of the coarsest level that has features of its own."""
 
 BAND_PIXELS = 1 << 15
 """Output pixels rendered together outside of training: their tensors stay in a CPU's cache."""
@@ -185,6 +185,7 @@ class FrameEncoder(nn.Module):
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
+        self.stride = PYRAMID_STRIDE << config.octaves
         widths = (config.width, *config.pyramid)
         self.first = _conv(3, config.width)
         self.trunk = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
@@ -199,7 +200,7 @@ class FrameEncoder(nn.Module):
     def forward(self, frame: Tensor) -> CompactFrame:
         """(B, 3, H, W) to its features."""
         height, width = frame.shape[-2:]
-        pad = (-width % PYRAMID_STRIDE, -height % PYRAMID_STRIDE)
+        pad = (-width % self.stride, -height % self.stride)
         padded = F.pad(frame, (0, pad[0], 0, pad[1]), mode="replicate") if any(pad) else frame
         padded = padded.contiguous(memory_format=torch.channels_last)
         first = F.leaky_relu(self.first(padded), 0.1)
@@ -368,11 +369,50 @@ def _up(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
+def _halved(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Both at half the size, by the mean of each 2x2 cells."""
+    return F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)
+
+
+class Gate(nn.Module):
+    """Lets go of a coarser level's motion where standing still explains the frames better.
+
+    What a coarse cell has in it of a moving object would otherwise drag still background along,
+    further than a finer level's cost volume can bring it back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sharpness = nn.Parameter(torch.tensor(12.0))
+        self.bias = nn.Parameter(torch.tensor(1.0))
+
+    def forward(
+        self, still: tuple[Tensor, Tensor], moved: tuple[Tensor, Tensor], motion: Tensor
+    ) -> Tensor:
+        """The motion, times a weight in [0, 1].
+
+        Args:
+            still: Both frames' keys where they are.
+            moved: The same, warped to the middle by the motion.
+            motion: (B, 2, H, W).
+        """
+        gain = (moved[0] * moved[1]).sum(1, keepdim=True) - (still[0] * still[1]).sum(
+            1, keepdim=True
+        )
+        gain = F.avg_pool2d(gain, 3, 1, 1, count_include_pad=False)
+        return motion * torch.sigmoid(self.sharpness * gain + self.bias)
+
+
 class MotionSearch(nn.Module):
-    """The motion of a pair, from 1/8 of LR to LR."""
+    """The motion of a pair, coarse to fine, to LR.
+
+    The level at 1/8 of LR is run at coarser octaves first, with the same weights on averaged
+    features: large frames move by more cells than one cost volume sees.
+    """
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
+        self.octaves = config.octaves
         c1, c2, c3 = config.pyramid
         r3, r2, r1 = config.radius
         self.levels = nn.ModuleList(
@@ -382,6 +422,7 @@ class MotionSearch(nn.Module):
                 MotionLevel(inputs=2 * c1 + 48 + 2, radius=r1, widths=(48, 32, 32)),
             ]
         )
+        self.gates = nn.ModuleList(Gate() for _ in range(3))
         self.last_state = _stack(2 * (config.fine + 3) + 32 + 2, 32, 32)
         self.last_step = _zeros(_conv(32, 2))
 
@@ -389,11 +430,10 @@ class MotionSearch(nn.Module):
         self, first: CompactFrame, second: CompactFrame
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Motion (B, 2, Hp, Wp) in LR pixels, state (B, 32, Hp, Wp), and every level's motion."""
-        keys = first.keys[-1], second.keys[-1]
-        motion, state = self.levels[0](keys, [first.pyramid[-1], second.pyramid[-1]], None)
-        found = [motion]
-        for search, i in zip(self.levels[1:], (1, 0), strict=True):
-            motion, state = _up(motion) * 2, _up(state)
+        found, state = self._coarse(first, second)
+        motion = found[-1]
+        for search, gate, i in zip(self.levels[1:], self.gates[1:], (1, 0), strict=True):
+            motion, state = self._kept(gate, first.keys[i], second.keys[i], motion), _up(state)
             back, forth = -motion / 2, motion / 2
             a, b = warp(first.pyramid[i], back), warp(second.pyramid[i], forth)
             keys = warp(first.keys[i], back), warp(second.keys[i], forth)
@@ -405,6 +445,32 @@ class MotionSearch(nn.Module):
         state = self.last_state(torch.cat([a, b, state, motion], 1))
         motion = motion + self.last_step(state).float()
         return motion, state, (*found, motion)
+
+    def _coarse(self, first: CompactFrame, second: CompactFrame) -> tuple[list[Tensor], Tensor]:
+        """The motion at 1/8 of LR after every coarser octave, coarsest first, and its state."""
+        keys = [(first.keys[-1], second.keys[-1])]
+        seen = [(first.pyramid[-1], second.pyramid[-1])]
+        for _ in range(self.octaves):
+            a, b = _halved(*keys[-1])
+            keys.append((F.normalize(a, dim=1), F.normalize(b, dim=1)))
+            seen.append(_halved(*seen[-1]))
+        motion, state = self.levels[0](keys[-1], list(seen[-1]), None)
+        found = [motion]
+        for (k1, k2), (a, b) in zip(keys[-2::-1], seen[-2::-1], strict=True):
+            motion = self._kept(self.gates[0], k1, k2, motion)
+            back, forth = -motion / 2, motion / 2
+            warped = warp(k1, back), warp(k2, forth)
+            motion, state = self.levels[0](warped, [warp(a, back), warp(b, forth)], motion)
+            found.append(motion)
+        return found, state
+
+    @staticmethod
+    def _kept(gate: nn.Module, first: Tensor, second: Tensor, motion: Tensor) -> Tensor:
+        """A coarser level's motion at this level, without what standing still explains better."""
+        motion = _up(motion) * 2
+        moved = warp(first, -motion / 2), warp(second, motion / 2)
+        kept: Tensor = gate((first, second), moved, motion)
+        return kept
 
 
 class TimeINR(nn.Module):
@@ -540,6 +606,7 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
     Attributes:
         halo: LR pixels around a tile that its result depends on in practice. (In theory a large
             motion reaches further.)
+        alignment: LR pixels at whose multiples tiles begin: whole cells of the coarsest octave.
     """
 
     config: CompactConfig
@@ -547,6 +614,7 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__(config)
+        self.alignment = PYRAMID_STRIDE << config.octaves
         self.frame = FrameEncoder(config)
         self.space = SpaceINR(config)
         self.search = MotionSearch(config)

@@ -99,6 +99,8 @@ class CompactConfig(ModelConfig):
         pyramid: Channels at 1/2, 1/4 and 1/8 of LR.
         key: Channels that the cost volumes compare.
         radius: Radius of the cost volumes at 1/8, 1/4 and 1/2.
+        octaves: How many coarser octaves than 1/8 the motion is searched at, with the weights of
+            1/8: each doubles the largest motion.
         fine: Channels of the frame feature used for the last refinement, at LR.
         hidden: Hidden width of the time INR.
         motion_features: Features that the time INR hands to the decoder.
@@ -114,6 +116,7 @@ class CompactConfig(ModelConfig):
     pyramid: tuple[int, int, int] = (32, 48, 64)
     key: int = 24
     radius: tuple[int, int, int] = (4, 2, 2)
+    octaves: int = 2
     fine: int = 16
     hidden: int = 32
     motion_features: int = 6
