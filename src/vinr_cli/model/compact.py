@@ -610,10 +610,11 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
     """
 
     config: CompactConfig
-    halo = 64
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__(config)
+        # Measured on fast clips: at most 0.3/255 from the whole frame; half of it is not enough.
+        self.halo = max(64, 48 << config.octaves)
         self.alignment = PYRAMID_STRIDE << config.octaves
         self.frame = FrameEncoder(config)
         self.space = SpaceINR(config)
