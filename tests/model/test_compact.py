@@ -1,12 +1,23 @@
 import copy
 import pickle
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from vinr_cli.model import Axis, Grid, ModelConfig, VideoINR
-from vinr_cli.model.compact import cost_volume, sample_axes, shrink_matrix, soft_argmax, warp
+from vinr_cli.model.compact import (
+    CompactVideoINR,
+    Gate,
+    cost_volume,
+    match,
+    sample_axes,
+    shrink_matrix,
+    soft_argmax,
+    warp,
+)
 from vinr_cli.model.config import CompactConfig
 
 SMALL = ModelConfig.compact(
@@ -237,3 +248,37 @@ def test_default_size() -> None:
     net = VideoINR(CompactConfig())
 
     assert sum(p.numel() for p in net.parameters()) < 1_000_000
+
+
+@pytest.mark.parametrize(("octaves", "reached"), [(0, False), (2, True)])
+@torch.inference_mode()
+def test_octaves_reach_large_motion(octaves: int, reached: bool) -> None:
+    """A shift of eight cells is out of a level's reach, and found two octaves above."""
+    torch.manual_seed(0)
+    net = CompactVideoINR(replace(SMALL, octaves=octaves)).eval()
+    net.get_parameter("search.levels.0.sharpness").fill_(60.0)
+    smooth = torch.nn.functional.interpolate(torch.randn(1, 4, 8, 20), scale_factor=4.0)
+    keys = torch.nn.functional.normalize(smooth, dim=1)
+    blank = torch.zeros(1, 8, 32, 72)
+    frames = [SimpleNamespace(keys=(k,), pyramid=(blank,)) for k in (keys[..., 8:], keys[..., :-8])]
+
+    found, _ = net.search._coarse(*frames)
+
+    right = float(found[-1][:, 0, 8:-8, 16:-16].median())
+    assert (abs(right - 8) < 0.5) is reached
+
+
+@torch.inference_mode()
+def test_gate_lets_still_detail_go() -> None:
+    """A motion that fits the frames keeps its weight; one that standing still beats loses it."""
+    keys = torch.nn.functional.normalize(torch.randn(1, 8, 12, 24), dim=1)
+    moved = torch.roll(keys, 2, 3)
+    flow = torch.zeros(1, 2, 12, 24)
+    flow[:, 0] = 2
+    gate = Gate()
+
+    right = gate(match(keys, moved, flow) - match(keys, moved))[..., 4:-4]
+    wrong = gate(match(keys, keys, flow) - match(keys, keys))[..., 4:-4]
+
+    assert float(right.min()) > 0.9
+    assert float(wrong.max()) < 0.1

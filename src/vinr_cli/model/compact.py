@@ -374,11 +374,29 @@ def _halved(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     return F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)
 
 
+def match(first: Tensor, second: Tensor, motion: Tensor | None = None) -> Tensor:
+    """How well both frames' keys agree once brought to the middle: mean cosine of 3x3 cells.
+
+    Args:
+        first: (B, C, H, W), unit length over C.
+        second: The same for the second frame.
+        motion: (B, 2, H, W), in cells; None is standing still.
+
+    Returns:
+        (B, 1, H, W), in [-1, 1].
+    """
+    if motion is not None:
+        first, second = warp(first, -motion / 2), warp(second, motion / 2)
+    cosine = (first * second).sum(1, keepdim=True)
+    return F.avg_pool2d(cosine, 3, 1, 1, count_include_pad=False)
+
+
 class Gate(nn.Module):
-    """Lets go of a coarser level's motion where standing still explains the frames better.
+    """Weight of a motion from a coarser level, by how much better it explains the frames.
 
     What a coarse cell has in it of a moving object would otherwise drag still background along,
-    further than a finer level's cost volume can bring it back.
+    and what it mistook in a repeated pattern would stay, further away than a finer level's cost
+    volume can bring it back.
     """
 
     def __init__(self) -> None:
@@ -386,21 +404,9 @@ class Gate(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(12.0))
         self.bias = nn.Parameter(torch.tensor(1.0))
 
-    def forward(
-        self, still: tuple[Tensor, Tensor], moved: tuple[Tensor, Tensor], motion: Tensor
-    ) -> Tensor:
-        """The motion, times a weight in [0, 1].
-
-        Args:
-            still: Both frames' keys where they are.
-            moved: The same, warped to the middle by the motion.
-            motion: (B, 2, H, W).
-        """
-        gain = (moved[0] * moved[1]).sum(1, keepdim=True) - (still[0] * still[1]).sum(
-            1, keepdim=True
-        )
-        gain = F.avg_pool2d(gain, 3, 1, 1, count_include_pad=False)
-        return motion * torch.sigmoid(self.sharpness * gain + self.bias)
+    def forward(self, gain: Tensor) -> Tensor:
+        """Weights in [0, 1] from gains in `match`; (B, 1, H, W) both."""
+        return torch.sigmoid(self.sharpness * gain + self.bias)
 
 
 class MotionSearch(nn.Module):
@@ -457,10 +463,14 @@ class MotionSearch(nn.Module):
         motion, state = self.levels[0](keys[-1], list(seen[-1]), None)
         found = [motion]
         for (k1, k2), (a, b) in zip(keys[-2::-1], seen[-2::-1], strict=True):
-            motion = self._kept(self.gates[0], k1, k2, motion)
+            motion = _up(motion) * 2
             back, forth = -motion / 2, motion / 2
             warped = warp(k1, back), warp(k2, forth)
-            motion, state = self.levels[0](warped, [warp(a, back), warp(b, forth)], motion)
+            far, far_state = self.levels[0](warped, [warp(a, back), warp(b, forth)], motion)
+            near, near_state = self.levels[0]((k1, k2), [a, b], None)
+            weight = self.gates[0](match(k1, k2, far) - match(k1, k2, near))
+            motion = torch.lerp(near, far, weight)
+            state = torch.lerp(near_state, far_state, weight.to(far_state.dtype))
             found.append(motion)
         return found, state
 
@@ -468,9 +478,7 @@ class MotionSearch(nn.Module):
     def _kept(gate: nn.Module, first: Tensor, second: Tensor, motion: Tensor) -> Tensor:
         """A coarser level's motion at this level, without what standing still explains better."""
         motion = _up(motion) * 2
-        moved = warp(first, -motion / 2), warp(second, motion / 2)
-        kept: Tensor = gate((first, second), moved, motion)
-        return kept
+        return motion * cast(Tensor, gate(match(first, second, motion) - match(first, second)))
 
 
 class TimeINR(nn.Module):
