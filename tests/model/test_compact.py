@@ -2,6 +2,7 @@ import copy
 import pickle
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -260,9 +261,11 @@ def test_octaves_reach_large_motion(octaves: int, reached: bool) -> None:
     smooth = torch.nn.functional.interpolate(torch.randn(1, 4, 8, 20), scale_factor=4.0)
     keys = torch.nn.functional.normalize(smooth, dim=1)
     blank = torch.zeros(1, 8, 32, 72)
-    frames = [SimpleNamespace(keys=(k,), pyramid=(blank,)) for k in (keys[..., 8:], keys[..., :-8])]
+    pair: list[Any] = [
+        SimpleNamespace(keys=(k,), pyramid=(blank,)) for k in (keys[..., 8:], keys[..., :-8])
+    ]
 
-    found, _ = net.search._coarse(*frames)
+    found, _ = net.search._coarse(*pair)
 
     right = float(found[-1][:, 0, 8:-8, 16:-16].median())
     assert (abs(right - 8) < 0.5) is reached

@@ -462,17 +462,25 @@ class MotionSearch(nn.Module):
             seen.append(_halved(*seen[-1]))
         motion, state = self.levels[0](keys[-1], list(seen[-1]), None)
         found = [motion]
-        for (k1, k2), (a, b) in zip(keys[-2::-1], seen[-2::-1], strict=True):
-            motion = _up(motion) * 2
-            back, forth = -motion / 2, motion / 2
-            warped = warp(k1, back), warp(k2, forth)
-            far, far_state = self.levels[0](warped, [warp(a, back), warp(b, forth)], motion)
-            near, near_state = self.levels[0]((k1, k2), [a, b], None)
-            weight = self.gates[0](match(k1, k2, far) - match(k1, k2, near))
+        for ours, features in zip(keys[-2::-1], seen[-2::-1], strict=True):
+            far, far_state = self._refined(ours, features, _up(motion) * 2)
+            near, _ = self.levels[0](ours, list(features), None)
+            near, near_state = self._refined(ours, features, near)
+            weight = self.gates[0](match(*ours, far) - match(*ours, near))
             motion = torch.lerp(near, far, weight)
             state = torch.lerp(near_state, far_state, weight.to(far_state.dtype))
             found.append(motion)
         return found, state
+
+    def _refined(
+        self, keys: tuple[Tensor, Tensor], features: tuple[Tensor, Tensor], motion: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One more step of the level at 1/8 from a motion in its cells, and its state."""
+        back, forth = -motion / 2, motion / 2
+        warped = warp(keys[0], back), warp(keys[1], forth)
+        rest = [warp(features[0], back), warp(features[1], forth)]
+        refined: tuple[Tensor, Tensor] = self.levels[0](warped, rest, motion)
+        return refined
 
     @staticmethod
     def _kept(gate: nn.Module, first: Tensor, second: Tensor, motion: Tensor) -> Tensor:
