@@ -80,6 +80,10 @@ class FrameReader:
 
     Attributes:
         notices: What had to be repaired or left out, complete once the iteration has ended.
+        corrupt: Frames so far that are damaged in part.
+        truncated: Why the stream is shorter than it says, once the iteration has ended; empty if
+            it is not.
+        end_pts: As given.
 
     Raises:
         InputError: While iterating: if the frame size changes, if reading fails, or if no frame
@@ -100,11 +104,12 @@ class FrameReader:
         self._path = path
         self._info = info
         self._start = start_pts
-        self._end = end_pts
+        self.end_pts = end_pts
+        self.truncated = ""
+        self.corrupt = 0
         self._score = SceneScorer() if score_changes else None
         self._container: InputContainer | None = None
         self._damaged = 0
-        self._corrupt = 0
         self._awaited: set[int] = set()
         self._reformatted = False
 
@@ -127,11 +132,11 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames from `start_pts` up to, not including, `end_pts`."""
-        clock = _Clock(_usual_interval(self._info), self.notices, self._where)
+        clock = _Clock(_usual_interval(self._info), self.notices, self.where)
         count = 0
         last: int | None = None
         for frame, pts in clock.repair(self._decoded_from_start()):
-            if self._end is not None and pts >= self._end:
+            if self.end_pts is not None and pts >= self.end_pts:
                 break
             if not self._wants(pts):
                 continue
@@ -148,22 +153,22 @@ class FrameReader:
         if (frame.width, frame.height) != (info.width, info.height):
             cause = (
                 f"the frame size changes from {info.width}x{info.height} to "
-                f"{frame.width}x{frame.height} at {self._where(pts)}"
+                f"{frame.width}x{frame.height} at {self.where(pts)}"
             )
             raise InputError(self._path, cause, "Cut the file there, or keep one size.")
         if frame.format.name != info.pix_fmt and not self._reformatted:
             self._reformatted = True
             was, now = info.pix_fmt, frame.format.name
             self.notices.append(
-                f"the pixel format changes from {was} to {now} at {self._where(pts)}"
+                f"the pixel format changes from {was} to {now} at {self.where(pts)}"
             )
-        with reading(self._path, f"the frame at {self._where(pts)} cannot be used"):
+        with reading(self._path, f"the frame at {self.where(pts)} cannot be used"):
             return planes_of(frame, info)
 
     def _wants(self, pts: int) -> bool:
         """Whether a time lies in the span that was asked for."""
         after = self._start is None or pts >= self._start
-        return after and (self._end is None or pts < self._end)
+        return after and (self.end_pts is None or pts < self.end_pts)
 
     def _summarise(self, count: int, last: int | None) -> None:
         """Tell, after the last frame, what was wrong."""
@@ -171,24 +176,25 @@ class FrameReader:
             self.notices.append(f"{self._damaged} damaged packets in all were left out")
         lost = [p for p in self._awaited if self._wants(p)]
         if lost:
-            where = self._where(min(lost))
+            where = self.where(min(lost))
             self.notices.append(f"{len(lost)} frames did not come out (first at {where})")
-        if self._corrupt > 1:
-            self.notices.append(f"{self._corrupt} frames in all are damaged in part")
-        if count == 0 and self._start is None and self._end is None:
+        if self.corrupt > 1:
+            self.notices.append(f"{self.corrupt} frames in all are damaged in part")
+        if count == 0 and self._start is None and self.end_pts is None:
             raise InputError(self._path, "no frame of its video can be decoded")
         claimed = self._info.duration
-        if self._end is not None or claimed is None or last is None:
+        if self.end_pts is not None or claimed is None or last is None:
             return
         tb = self._info.time_base
         end = (last - (self._info.start_pts or 0)) * tb + _usual_interval(self._info) * tb
         if end < claimed * _SHORT:
-            self.notices.append(
+            self.truncated = (
                 f"the file ends after {float(end):.3f} s of the {float(claimed):.3f} s that it "
                 "claims: it seems truncated"
             )
+            self.notices.append(self.truncated)
 
-    def _where(self, pts: int | None) -> str:
+    def where(self, pts: int | None) -> str:
         """A place in the stream, for people."""
         return "?" if pts is None else f"{float(pts * self._info.time_base):.3f} s (PTS {pts})"
 
@@ -239,7 +245,8 @@ class FrameReader:
             try:
                 packet = next(packets, None)
             except (av.error.InvalidDataError, av.error.EOFError) as error:
-                self.notices.append(f"the file is damaged and ends early: {words_of(error)}")
+                self.truncated = f"the file is damaged and ends early: {words_of(error)}"
+                self.notices.append(self.truncated)
                 drain = AnyPacket()
                 drain.stream = stream
                 yield drain
@@ -259,20 +266,20 @@ class FrameReader:
         try:
             return packet.decode()
         except av.error.MemoryError as error:
-            cause = f"decoding failed after {self._where(last)}: {words_of(error)}"
+            cause = f"decoding failed after {self.where(last)}: {words_of(error)}"
             raise InputError(self._path, cause) from error
         except LIBRARY_ERRORS as error:
             if not self._damaged:
-                place = "the beginning" if last is None else self._where(last)
+                place = "the beginning" if last is None else self.where(last)
                 words = words_of(error)
                 self.notices.append(f"a damaged packet after {place} is left out: {words}")
             self._damaged += 1
             return []
 
     def _note_corrupt(self, frame: VideoFrame) -> None:
-        if not self._corrupt:
-            self.notices.append(f"the frame at {self._where(frame.pts)} is damaged in part")
-        self._corrupt += 1
+        if not self.corrupt:
+            self.notices.append(f"the frame at {self.where(frame.pts)} is damaged in part")
+        self.corrupt += 1
 
 
 def planes_of(frame: VideoFrame, info: VideoInfo) -> tuple[Plane, ...]:
@@ -330,7 +337,7 @@ class _Clock:
     ) -> None:
         self._interval = interval
         self._notices = notices
-        self._where = where
+        self.where = where
         self._last: int | None = None
         self._offset = 0
         self._pending: list[VideoFrame] = []
@@ -396,4 +403,4 @@ class _Clock:
         if what not in self._told:
             self._told.add(what)
             place = frame.pts if frame.pts is not None else self._last
-            self._notices.append(f"{what} (first at {self._where(place)})")
+            self._notices.append(f"{what} (first at {self.where(place)})")
