@@ -8,8 +8,8 @@ import os
 import secrets
 import tempfile
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -68,7 +68,7 @@ def temporary_name(output: Path) -> Path:
 
 
 def finish(
-    video_part: Path,
+    video: Path | Sequence[Path],
     source: MediaInfo,
     target: Path,
     *,
@@ -80,11 +80,14 @@ def finish(
     notices: list[str],
     last_duration: Fraction | None = None,
     container: str | None = None,
-) -> None:
-    """Write the result: the part's video and what the container can hold of the source.
+) -> tuple[str, ...]:
+    """Write the result: the parts' video and what the container can hold of the source.
+
+    Parts are joined by stream copy: pictures keep their bytes and their times. Only coding times
+    are given anew, because an encoder knows those of its own part alone.
 
     Args:
-        video_part: What `FrameWriter` wrote.
+        video: What `FrameWriter` wrote: a part, or several in the order of their times.
         source: The source, from `probe`.
         target: File to write, a temporary name; replaced if it exists.
         audio: Whether sound tracks are kept.
@@ -100,26 +103,65 @@ def finish(
             before it.
         container: ffmpeg's name of the format; None takes it from the target's suffix.
 
+    Returns:
+        The kinds of the target's streams: video, audio, subtitle, attachment.
+
     Raises:
-        InputError: If the source or the part cannot be opened.
+        InputError: If the source or a part cannot be opened.
+        EncoderError: If the parts do not fit together.
         OutputError: If the target cannot be written.
         UsageError: If the target's suffix names no format.
     """
     form = container or container_of(target)
     with writing(target), ExitStack() as stack:
-        part = _open(stack, video_part)
-        origin = _origin(part)
-        base = _base(source, origin, shift, cut)
-        times = Times(origin, shift, stretch or ONE, base, cut)
-        pts = _sorted_pts(video_part)
+        film = _film([video] if isinstance(video, Path) else video)
+        base = _base(source, film.origin, shift, cut)
+        times = Times(film.origin, shift, stretch or ONE, base, cut)
         mux = _Mux(stack, source, target, form, ffmpeg, notices, times, audio)
-        mux.run(part, pts, last_duration)
+        return mux.run(film, last_duration)
+
+
+def count_packets(path: Path) -> int:
+    """Frames in a video part.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    with reading(path), open_input(path) as container:
+        return sum(1 for p in container.demux(container.streams.video[0]) if p.size)
+
+
+def decode_all(path: Path) -> int:
+    """Decode the video of a finished file from start to end; returns the number of its frames.
+
+    Raises:
+        VerificationError: If any of it cannot be decoded.
+    """
+    count = 0
+    try:
+        with open_input(path) as container:
+            stream = _moving(container)
+            stream.thread_type = "AUTO"
+            for frame in container.decode(stream):
+                if frame.is_corrupt:
+                    raise VerificationError(path, f"frame {count} is damaged")
+                count += 1
+    except (*LIBRARY_ERRORS, StopIteration) as error:
+        cause = f"frame {count} cannot be decoded: {words_of(error)}"
+        raise VerificationError(path, cause) from error
+    return count
 
 
 def check(
-    path: Path, *, frames: int, duration: Fraction, tolerance: Fraction, size: tuple[int, int]
+    path: Path,
+    *,
+    frames: int,
+    duration: Fraction,
+    tolerance: Fraction,
+    size: tuple[int, int],
+    streams: Sequence[str] | None = None,
 ) -> None:
-    """Open a finished file again and compare it with the plan; nothing is decoded.
+    """Open a finished file again, compare it with the plan, and decode every frame of its video.
 
     Args:
         path: The file.
@@ -127,6 +169,7 @@ def check(
         duration: Seconds from the first frame's start to the last one's end.
         tolerance: Allowed difference of the duration in seconds, not included.
         size: (width, height) that its video must have.
+        streams: Kinds of streams that it must have, in any order; None does not look.
 
     Raises:
         VerificationError: If anything differs, naming both values, or if it cannot be read.
@@ -137,6 +180,7 @@ def check(
             found = (stream.codec_context.width, stream.codec_context.height)
             count, first, ends = _extent(container, stream)
             claimed = Fraction(container.duration or 0, av.time_base)
+            kinds = sorted(s.type for s in container.streams)
     except (*LIBRARY_ERRORS, IndexError) as error:
         raise VerificationError(path, f"cannot be read back: {words_of(error)}") from error
     if count != frames:
@@ -150,6 +194,12 @@ def check(
         raise VerificationError(path, cause)
     if claimed and claimed <= lengths[-1] / 2:
         raise VerificationError(path, f"claims to last only {float(claimed):.6f} s")
+    if streams is not None and kinds != sorted(streams):
+        cause = f"has the streams {', '.join(kinds)}, planned were {', '.join(sorted(streams))}"
+        raise VerificationError(path, cause)
+    decoded = decode_all(path)
+    if decoded != frames:
+        raise VerificationError(path, f"gives {decoded} frames, planned were {frames}")
 
 
 def _moving(container: InputContainer) -> VideoStream:
@@ -217,11 +267,78 @@ def _base(
     return max(min([origin, *starts]), ZERO)
 
 
-def _sorted_pts(part: Path) -> "array[int]":
-    """All PTS of the part in increasing order; 8 bytes each, so hours of video stay small."""
-    with reading(part), open_input(part) as container:
-        found = (p.pts for p in container.demux(container.streams.video[0]) if p.size)
-        return array("q", sorted(p for p in found if p is not None))
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part on the film's clock.
+
+    Attributes:
+        path: The file.
+        offset: Ticks to add to its times.
+    """
+
+    path: Path
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Film:
+    """The parts as one video stream.
+
+    Attributes:
+        pieces: The parts in order.
+        origin: Time of the first frame in seconds, which the writer took off.
+        tick: Seconds a tick, the same in all parts.
+        pts: All times in increasing order, in ticks from the first; 8 bytes each, so hours of
+            video stay small.
+        delay: By how many frames coding is ahead of showing.
+    """
+
+    pieces: tuple[_Piece, ...]
+    origin: Fraction
+    tick: Fraction
+    pts: "array[int]"
+    delay: int
+
+    def coding_time(self, index: int) -> int:
+        """Time at which to decode packet `index`: that of the frame shown `delay` frames before.
+
+        The first ones have none before them and get times of their own, as x264 does.
+        """
+        if index < self.delay:
+            return self.pts[index] - (self.pts[self.delay] - self.pts[0])
+        return self.pts[index - self.delay]
+
+
+def _film(parts: Sequence[Path]) -> _Film:
+    """Read the times of all parts and put them on one clock.
+
+    Raises:
+        EncoderError: If the parts were not made by the same encoder, or overlap.
+    """
+    pieces: list[_Piece] = []
+    coded = array("q")  # in the order of coding
+    latest = -1
+    first: tuple[Fraction, Fraction, bytes | None] | None = None
+    for path in parts:
+        with reading(path), open_input(path) as container:
+            video = container.streams.video[0]
+            kind = (_origin(container), video.time_base or ONE, video.codec_context.extradata)
+            first = first or kind
+            if kind[1:] != first[1:]:
+                raise EncoderError(path, "does not fit the part before", "Use --restart.")
+            offset = round((kind[0] - first[0]) / kind[1])
+            if offset <= latest:
+                raise EncoderError(path, "overlaps the part before", "Use --restart.")
+            found = (p.pts for p in container.demux(video) if p.size)
+            times = array("q", (offset + p for p in found if p is not None))
+            coded.extend(times)
+            latest = max(times, default=latest)
+            pieces.append(_Piece(path, offset))
+    if first is None or not coded:
+        raise EncoderError("video", "no frame was made")
+    pts = array("q", sorted(coded))
+    delay = max(k - bisect_left(pts, time) for k, time in enumerate(coded))
+    return _Film(tuple(pieces), first[0], first[1], pts, delay)
 
 
 @dataclass(slots=True)
@@ -238,22 +355,24 @@ class _Mux:
     audio: bool
     flows: list[Iterator[Timed]] = field(default_factory=list)
 
-    def run(self, part: InputContainer, pts: "array[int]", last: Fraction | None) -> None:
+    def run(self, film: _Film, last: Fraction | None) -> tuple[str, ...]:
         """Set up all streams, then copy packets in the order of their times."""
         source = _open(self.stack, self.source.path)
-        video = part.streams.video[0]
-        tb = video.time_base or ONE
+        video = _open(self.stack, film.pieces[0].path).streams.video[0]
+        tb, pts = film.tick, film.pts
         final = _last_ticks(pts, last, tb, video)
         out = self._open_target(tb)
         picture = self._add_picture(out, source, video, pts)
-        self.flows.append(self._picture_packets(part, video, picture, pts, final))
+        self.flows.append(self._picture_packets(film, picture, final))
         self._add_others(out, source)
         out.metadata.update(kept_tags(source.metadata))
         end = self.times.origin + (pts[-1] + final) * tb - self.times.base
         out.set_chapters(_chapters(source, self.times, end))
         for _, packet in heapq.merge(*self.flows, key=_by_time):
             out.mux(packet)
+        kinds = tuple(stream.type for stream in out.streams)
         out.close()
+        return kinds
 
     def _open_target(self, tb: Fraction) -> OutputContainer:
         """The target, with options that keep times exact."""
@@ -297,37 +416,31 @@ class _Mux:
                 "mp4, mov and mkv can"
             )
 
-    def _picture_packets(
-        self,
-        part: InputContainer,
-        video: VideoStream,
-        picture: VideoStream,
-        pts: "array[int]",
-        final: int,
-    ) -> Iterator[Timed]:
-        """The part's packets at their times, each with the duration that it is shown for."""
-        tb = video.time_base or ONE
+    def _picture_packets(self, film: _Film, picture: VideoStream, final: int) -> Iterator[Timed]:
+        """The parts' packets at their times, each with the duration that it is shown for."""
+        tb, pts = film.tick, film.pts
         offset = round((self.times.origin - self.times.base) / tb)
-        seen = 0
-        first: int | None = None  # coding time of the first packet
-        for packet in part.demux(video):
-            if not packet.size or packet.pts is None:
-                continue
-            seen += 1
-            first = packet.dts if first is None else first
-            after = bisect_right(pts, packet.pts)
-            packet.duration = pts[after] - packet.pts if after < len(pts) else final
-            if seen == len(pts) and packet.dts is not None and first is not None:
-                # MP4 adds up the steps from packet to packet in coding order: the last step
-                # makes the sum the duration, also where the last packet is not the last picture.
-                rest = (pts[-1] + final - pts[0]) - (packet.dts - first)
-                packet.duration = max(1, min(rest, pts[-1] + final - packet.pts))
-            packet.pts += offset
-            if packet.dts is not None:
-                packet.dts += offset
-            packet.stream = picture
-            time = packet.dts if packet.dts is not None else packet.pts
-            yield float(time * tb), packet
+        index = 0
+        for piece in film.pieces:
+            with reading(piece.path), open_input(piece.path) as container:
+                for packet in container.demux(container.streams.video[0]):
+                    if not packet.size or packet.pts is None:
+                        continue
+                    packet.pts += piece.offset
+                    after = bisect_right(pts, packet.pts)
+                    packet.duration = pts[after] - packet.pts if after < len(pts) else final
+                    packet.dts = film.coding_time(index)
+                    index += 1
+                    if index == len(pts):
+                        # MP4 adds up the steps from packet to packet in coding order: the last
+                        # step makes the sum the duration, also where the last packet is not the
+                        # last picture.
+                        rest = (pts[-1] + final - pts[0]) - (packet.dts - film.coding_time(0))
+                        packet.duration = max(1, min(rest, pts[-1] + final - packet.pts))
+                    packet.pts += offset
+                    packet.dts += offset
+                    packet.stream = picture
+                    yield float(packet.dts * tb), packet
 
     def _add_others(self, out: OutputContainer, source: InputContainer) -> None:
         """Decide about every other stream of the source."""
