@@ -22,6 +22,13 @@ from vinr_cli.plan.numbers import parse_bytes, parse_number, parse_rate, parse_s
 T = TypeVar("T")
 
 
+class Deinterlace(StrEnum):
+    """What `--deinterlace` takes."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
 class Precision(StrEnum):
     """What `--precision` takes."""
 
@@ -201,6 +208,15 @@ NoScenes = Annotated[
         "--no-scene-detection",
         metavar="",
         help="Mix frames across cuts too.",
+        rich_help_panel=_TIME,
+    ),
+]
+DeinterlaceOption = Annotated[
+    Deinterlace,
+    typer.Option(
+        "--deinterlace",
+        metavar="auto|off",
+        help="Make whole pictures of frames that are marked interlaced (bwdif).",
         rich_help_panel=_TIME,
     ),
 ]

@@ -9,7 +9,14 @@ from pathlib import Path
 from vinr_cli.errors import InputError, OutputError, UsageError
 from vinr_cli.media.encoders import Encoder, choose, container_of, needs_even
 from vinr_cli.media.mux import temporary_name
-from vinr_cli.media.probe import MediaInfo, Timestamps, VideoInfo, probe, scan_timestamps
+from vinr_cli.media.probe import (
+    MediaInfo,
+    Timestamps,
+    VideoInfo,
+    probe,
+    scan_timestamps,
+    without_deinterlacing,
+)
 from vinr_cli.plan.job import JobSpec, RateKind
 from vinr_cli.plan.naming import default_suffix, output_name
 from vinr_cli.plan.sizes import output_size
@@ -103,6 +110,8 @@ def plan_upscale(spec: JobSpec) -> Plan:
     if spec.rate.value <= 0:
         raise UsageError(_RATE_OPTIONS[spec.rate.kind], f"{spec.rate.value} is not positive")
     media = probe(spec.input)
+    if not spec.deinterlace:
+        media = without_deinterlacing(media)
     video = media.video
     timestamps = scan_timestamps(spec.input, video)
     window = _window(spec, video, timestamps)

@@ -37,6 +37,7 @@ from vinr_cli.media.formats import (
     layout_of,
     siting_of,
 )
+from vinr_cli.media.siting import stated_siting
 
 _PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _MICROSECONDS = 1_000_000  # container durations count in these
@@ -68,6 +69,7 @@ class VideoInfo:
         sample_aspect: Width of a pixel over its height.
         rotation: Degrees (0, 90, 180, 270) to turn a frame clockwise to show it upright.
         interlaced: Whether the first frame is interlaced.
+        deinterlace: Whether `FrameReader` makes whole pictures of interlaced frames.
         alpha: Whether the stream has an alpha channel, which is dropped.
     """
 
@@ -86,6 +88,7 @@ class VideoInfo:
     rotation: int
     interlaced: bool
     alpha: bool
+    deinterlace: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,11 +321,14 @@ def _describe_video(
     rotation = _rotation(frame, notices)
     lines = frame.width if rotation in (90, 270) else frame.height
     color = _color(frame, layout, codec, lines, notices)
+    if layout.chroma is Chroma.C420:
+        color = replace(color, siting=stated_siting(stream) or color.siting)
+    notices.extend(_lost_with(frame))
     alpha = layout.alpha or stream.metadata.get("alpha_mode") == "1"  # WebM keeps it apart
     if alpha:
         notices.append("the alpha channel is dropped")
     if frame.interlaced_frame:
-        notices.append("interlaced video: its fields are not separated, motion may look combed")
+        notices.append("interlaced video: bwdif makes whole pictures of it")
     time_base = stream.time_base or Fraction(1, _MICROSECONDS)
     return VideoInfo(
         index=stream.index,
@@ -382,6 +388,29 @@ def _light(frame: VideoFrame) -> tuple[int, int] | None:
         return None
     most, average = memoryview(data[:_LIGHT_BYTES]).cast("I")
     return most, average
+
+
+_DYNAMIC = {
+    SideDataType.DYNAMIC_HDR_PLUS: "HDR10+ dynamic metadata is not kept: HDR10's static data is",
+    SideDataType.DYNAMIC_HDR_VIVID: "HDR Vivid's dynamic metadata is not kept",
+    SideDataType.DOVI_RPU_BUFFER: "Dolby Vision's metadata is not kept: the base layer is",
+    SideDataType.DOVI_METADATA: "Dolby Vision's metadata is not kept: the base layer is",
+    SideDataType.AMBIENT_VIEWING_ENVIRONMENT: "the ambient viewing environment is not kept",
+}
+"""Side data of a frame that speaks of that very frame or that no encoder takes from us."""
+
+
+def _lost_with(frame: VideoFrame) -> list[str]:
+    """A line for each kind of side data that matters for the look and cannot be kept."""
+    found = [kind for kind in _DYNAMIC if _side_data(frame, kind)]
+    return list(dict.fromkeys(_DYNAMIC[kind] for kind in found))
+
+
+def without_deinterlacing(media: MediaInfo) -> MediaInfo:
+    """The same file, whose interlaced frames are taken as they are."""
+    text = "interlaced video: its fields are not separated, motion may look combed"
+    notices = tuple(text if n.startswith("interlaced video") else n for n in media.notices)
+    return replace(media, video=replace(media.video, deinterlace=False), notices=notices)
 
 
 def _rotation(frame: VideoFrame, notices: list[str]) -> int:

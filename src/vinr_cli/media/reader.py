@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vinr_cli.color.spec import Chroma
 from vinr_cli.errors import InputError
 from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, require_file, words_of
+from vinr_cli.media.deinterlace import deinterlaced
 from vinr_cli.media.formats import layout_of, pixel_format
 from vinr_cli.media.probe import VideoInfo, open_input
 from vinr_cli.media.scenes import SceneScorer
@@ -135,7 +136,7 @@ class FrameReader:
         clock = _Clock(_usual_interval(self._info), self.notices, self.where)
         count = 0
         last: int | None = None
-        for frame, pts in clock.repair(self._decoded_from_start()):
+        for frame, pts in clock.repair(self._whole()):
             if self.end_pts is not None and pts >= self.end_pts:
                 break
             if not self._wants(pts):
@@ -197,6 +198,15 @@ class FrameReader:
     def where(self, pts: int | None) -> str:
         """A place in the stream, for people."""
         return "?" if pts is None else f"{float(pts * self._info.time_base):.3f} s (PTS {pts})"
+
+    def _whole(self) -> Iterator[VideoFrame]:
+        """Decoded frames, deinterlaced where that is wanted."""
+        frames = self._decoded_from_start()
+        if not self._info.deinterlace:
+            yield from frames
+            return
+        with reading(self._path, "its interlaced frames cannot be deinterlaced"):
+            yield from deinterlaced(frames)
 
     def _decoded_from_start(self) -> Iterator[VideoFrame]:
         """Decode from a key frame at or before the wanted start."""

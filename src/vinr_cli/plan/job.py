@@ -91,6 +91,7 @@ class JobSpec:
         slow_audio: What happens to the sound under slow motion.
         scene_threshold: Change from which a frame begins a new scene, see `plan.scenes`; None mixes
             frames across cuts too.
+        deinterlace: Whether whole pictures are made of frames that are marked interlaced.
         audio: Whether sound tracks are kept.
         overwrite: Whether an existing output may be replaced.
         memory_limit: Bytes that windows and tiles may use; None asks the device.
@@ -113,3 +114,4 @@ class JobSpec:
     overwrite: bool = False
     memory_limit: int | None = None
     tile: int | None = None
+    deinterlace: bool = True
