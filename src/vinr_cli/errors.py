@@ -6,10 +6,12 @@
     ├── UsageError               2    an option that cannot be, alone or with another
     ├── InputError               3    a file that is missing, empty, broken or no video
     ├── OutputError              4    a target that exists, cannot be written or is full
+    │   └── OutputExistsError    4    it exists: in a batch that is no failure
     ├── EncoderError             5    ffmpeg is missing, refuses the options or died
     ├── WeightsError             6    weights that are unknown, damaged or of a wrong shape
     ├── DeviceError              7    a device that is not there, or too small even for one tile
     ├── VerificationError        8    the finished file is not what was planned
+    ├── IncompleteError          9    the file is finished, but some of the source was lost
     └── Interrupted            130    Ctrl-C or SIGTERM
 
 A message is one line that names the subject (mostly a file), the cause and the fix. Errors of the
@@ -62,6 +64,10 @@ class OutputError(VinrError):
     exit_code = 4
 
 
+class OutputExistsError(OutputError):
+    """The output exists already, and overwriting it was not asked for."""
+
+
 class EncoderError(VinrError):
     """ffmpeg cannot be found, refuses the options, or died."""
 
@@ -84,6 +90,12 @@ class VerificationError(VinrError):
     """The finished file was opened again and is not what was planned."""
 
     exit_code = 8
+
+
+class IncompleteError(VinrError):
+    """The output is finished, but frames of the source could not be decoded and were concealed."""
+
+    exit_code = 9
 
 
 class Interrupted(VinrError):  # noqa: N818 - it is a request, not an error

@@ -49,11 +49,28 @@ class FramesDone:
         done: Frames written.
         total: Frames expected; None if unknown.
         seconds: Wall time since the first frame was asked for.
+        earlier: How many of the frames were finished before that, by an earlier run.
     """
 
     done: int
     total: int | None
     seconds: float
+    earlier: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PartDone:
+    """A part is finished and kept, whatever happens to the run.
+
+    Attributes:
+        start: Its first source frame.
+        stop: The first source frame behind it.
+        frames: Output frames in it.
+    """
+
+    start: int
+    stop: int
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +96,7 @@ class Finished:
         duration: Its duration in seconds.
         seconds: Wall time of the whole job.
         stage_seconds: Busy time of each stage (decode, compute, encode), in seconds.
+        losses: What of the source could not be decoded and was concealed, a line each.
     """
 
     output: Path
@@ -86,9 +104,10 @@ class Finished:
     duration: Fraction
     seconds: float
     stage_seconds: tuple[tuple[str, float], ...] = ()
+    losses: tuple[str, ...] = ()
 
 
-Event = Planned | FramesDone | Notice | Finished
+Event = Planned | FramesDone | PartDone | Notice | Finished
 
 
 class Reporter(Protocol):

@@ -288,16 +288,31 @@ def test_an_interrupt_leaves_nothing_behind(
     ("step", "error"),
     [("finish", OutputError("x", "full")), ("check", VerificationError("x", "short"))],
 )
-def test_a_failure_after_the_last_frame_leaves_nothing_behind(
+def test_a_failure_after_the_last_frame_keeps_the_parts(
     source: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
 ) -> None:
-    """A full disk while muxing, or a result that fails its check, leaves the folder as before."""
+    """After a full disk while muxing, or a failed check, the same command makes no frame again."""
+    output = source.with_name("out.mp4")
+    output.write_bytes(b"mine")
+    spec = JobSpec(source, output, model=str(tiny), device="cpu", overwrite=True)
 
     def fails(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(upscale, step, fails)
-    failing(source, tiny, type(error))
+    with monkeypatch.context() as patch:
+        patch.setattr(upscale, step, fails)
+        with pytest.raises(type(error)):
+            run_upscale(spec)
+    assert output.read_bytes() == b"mine"
+    assert [p.suffix for p in sorted(output.with_name("out.mp4.vinr").iterdir())] == [
+        ".json", ".mp4", ".json", "",
+    ]  # fmt: skip
+
+    events: list[Event] = []
+    run_upscale(spec, events.append)
+    assert not any(isinstance(e, FramesDone) for e in events)
+    assert len(Result(output).times) == 40
+    assert set(source.parent.iterdir()) == {source, output}
 
 
 def test_a_wrong_device_or_model_is_refused_before_any_frame(source: Path, tiny: Path) -> None:

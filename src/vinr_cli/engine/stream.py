@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -44,11 +44,48 @@ class Writer(Protocol):
         """Kill the encoder, so that a blocked `write` returns."""
 
 
+class PartWriter(Writer, Protocol):
+    """What the encoding thread needs where the output is written in parts."""
+
+    def turn(self, stop: int) -> None:
+        """End the part: it holds the pairs before source frame `stop`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A run of source frames out of a longer video: what a pass does that goes on where one ended.
+
+    Attributes:
+        first: First source frame whose pair is made; frames before it only move the clock.
+        stop: First source frame whose pair is not made any more; None to the end.
+        origin: PTS of the video's first frame; None if the pass begins with it.
+        done: Output frames that are finished already, for reports.
+        ends: Says of a source frame, and whether a scene begins with it, that a part ends before
+            it; called in order, for each frame after `first`. None makes one part.
+        halt: Asked after each frame whether to stop there.
+    """
+
+    first: int = 0
+    stop: int | None = None
+    origin: int | None = None
+    done: int = 0
+    ends: Callable[[int, bool], bool] | None = None
+    halt: Callable[[], bool] | None = None
+
+
+WHOLE = Stretch()
+
+
 @dataclass(frozen=True, slots=True)
 class Streamed:
     """What went through.
 
+    A pass that stops before the video's end does not know `duration`, `last_hold` and `longest`,
+    and gives 0 for them.
+
     Attributes:
+        stop: First source frame whose pair was not made; `frames_in` at the video's end.
+        ended: Whether the video's end was reached.
         shift: Seconds by which the source's time of the first frame is greater than the time that
             it was written with.
         frames_in: Source frames decoded.
@@ -62,6 +99,8 @@ class Streamed:
         stage_seconds: Busy seconds of (decode, compute, encode), waiting excluded.
     """
 
+    stop: int
+    ended: bool
     shift: Fraction
     frames_in: int
     frames_out: int
@@ -89,6 +128,17 @@ class _Out:
     pts: int
     planes: Sequence[NDArray[Any] | Tensor]
     finite: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A mark between the frames of two parts.
+
+    Attributes:
+        stop: First source frame whose pair belongs to the second.
+    """
+
+    stop: int
 
 
 class _Source:
@@ -127,6 +177,8 @@ class Stream:
         report: Told about progress, from the calling thread.
         subject: What error messages call the source.
         queue_bytes: Bytes that may wait before the network, and before the encoder.
+        stretch: Which run of the source's frames to make. The timeline knows all frames before
+            those that the reader will yield, and no others.
     """
 
     def __init__(
@@ -144,13 +196,16 @@ class Stream:
         subject: str,
         scene_threshold: float | None = None,
         queue_bytes: int = QUEUE_BYTES,
+        stretch: Stretch = WHOLE,
     ) -> None:
+        self._stretch = stretch
         self._timeline = timeline
         self._renderer = renderer
         self._source = source
         self._target = target
         self._time_base = time_base
         self._keep_clock = keep_clock
+        self._first_pts = 0
         self._offset = 0  # output ticks that are added to every output time
         self._last_duration = last_duration
         self._total = total
@@ -172,6 +227,10 @@ class Stream:
     def run(self, reader: Iterable[Frame], writer: Writer) -> Streamed:
         """Push every frame of the reader through to the writer; neither is closed.
 
+        Args:
+            reader: The source's frames.
+            writer: Takes the output's; a `PartWriter` where the stretch has parts.
+
         Raises:
             InputError: the reader fails.
             EncoderError: the writer fails.
@@ -179,64 +238,87 @@ class Stream:
             VinrError: the network gave a value that is no number.
         """
         self._start = self._reported = time.perf_counter()
-        first_pts: int | None = None
         with Pipeline() as pipeline, torch.inference_mode():
             pipeline.on_cancel(writer.abort)
             limit = self._queue_bytes
             frames = pipeline.source("decode", reader, self._queued_bytes, limit)
             done = pipeline.sink("encode", self._writing(writer), self._queued_bytes, limit)
-            previous: _Source | None = None
-            for frame in frames:
-                current = _Source(frame, self._source, self._renderer.device)
-                if first_pts is None:
-                    first_pts = frame.pts
-                    self._set_clock(first_pts)
-                outputs = self._timeline.push(frame.pts)
-                if previous is not None and is_cut(frame.change, self._scene_threshold):
-                    self._cuts += 1
-                    self._make(_held(outputs), previous, previous, done)
-                elif previous is not None:
-                    self._make(outputs, previous, current, done)
-                previous = current
-                del frame
-            if previous is None or first_pts is None:
-                raise InputError(self._subject, "no frame lies in the chosen range")
-            self._make(self._timeline.finish(self._last_duration), previous, previous, done)
+            last, ended = self._push_all(frames, done)
+            if ended:
+                outputs = self._timeline.finish(self._last_duration)
+                if self._timeline.sources > self._stretch.first:
+                    self._make(outputs, last, last, done)
+            stop = self._timeline.sources - (0 if ended else 1)
             waited = frames.waited_for_items + done.waited_for_room
             compute = time.perf_counter() - self._start - waited
-        seconds = time.perf_counter() - self._start
-        self._report(FramesDone(self._written, self._total, seconds))
-        busy = pipeline.busy
+        self._tell_progress(time.perf_counter())
+        busy = {**pipeline.busy, "compute": compute}
+        return self._summary(stop, ended=ended, busy=busy)
+
+    def _push_all(
+        self, frames: Channel[Frame], done: Channel[_Out | _Turn]
+    ) -> tuple[_Source, bool]:
+        """Make all pairs; returns the latest frame, and whether it is the video's last."""
+        stretch = self._stretch
+        previous: _Source | None = None
+        for frame in frames:
+            current = _Source(frame, self._source, self._renderer.device)
+            if previous is None:
+                self._set_clock(frame.pts if stretch.origin is None else stretch.origin)
+            outputs = self._timeline.push(frame.pts)
+            index = self._timeline.sources - 1
+            if previous is not None and index > stretch.first:
+                cut = is_cut(frame.change, self._scene_threshold)
+                if cut:
+                    self._cuts += 1
+                    self._make(_held(outputs), previous, previous, done)
+                else:
+                    self._make(outputs, previous, current, done)
+                if stretch.ends is not None and stretch.ends(index, cut) and index != stretch.stop:
+                    done.put(_Turn(index))
+            previous = current
+            del frame
+            halted = stretch.halt is not None and index >= stretch.first and stretch.halt()
+            if halted or index == stretch.stop:
+                return current, False
+        if previous is None:
+            raise InputError(self._subject, "no frame lies in the chosen range")
+        return previous, True
+
+    def _summary(self, stop: int, *, ended: bool, busy: dict[str, float]) -> Streamed:
+        timeline = self._timeline
+        zero = Fraction(0)
         return Streamed(
-            shift=first_pts * self._time_base - self._offset * self._timeline.time_base,
-            frames_in=self._timeline.sources,
-            frames_out=self._timeline.outputs,
+            stop=stop,
+            ended=ended,
+            shift=self._first_pts * self._time_base - self._offset * timeline.time_base,
+            frames_in=timeline.sources,
+            frames_out=timeline.outputs,
             rendered=self._rendered,
             cuts=self._cuts,
-            duration=self._timeline.duration,
-            last_hold=self._timeline.last_hold,
-            longest=self._timeline.longest,
-            seconds=seconds,
-            stage_seconds=(
-                ("decode", busy["decode"]),
-                ("compute", compute),
-                ("encode", busy["encode"]),
-            ),
+            duration=timeline.duration if ended else zero,
+            last_hold=timeline.last_hold if ended else zero,
+            longest=timeline.longest if ended else zero,
+            seconds=time.perf_counter() - self._start,
+            stage_seconds=tuple((stage, busy[stage]) for stage in ("decode", "compute", "encode")),
         )
 
-    def _queued_bytes(self, frame: Frame | _Out) -> int:
+    def _queued_bytes(self, frame: Frame | _Out | _Turn) -> int:
         """What a frame counts in a queue: its bytes, or its share if it is small."""
+        if isinstance(frame, _Turn):
+            return 0
         size = sum(plane.nbytes for plane in frame.planes)
         return max(size, self._queue_bytes // QUEUE_FRAMES)
 
     def _set_clock(self, first_pts: int) -> None:
         """Choose what is added to output times, given the first source time."""
+        self._first_pts = first_pts
         if self._keep_clock:
             ticks = first_pts * self._time_base / self._timeline.time_base
             self._offset = math.floor(ticks + Fraction(1, 2))
 
     def _make(
-        self, outputs: Sequence[OutputFrame], a: _Source, b: _Source, done: Channel[_Out]
+        self, outputs: Sequence[OutputFrame], a: _Source, b: _Source, done: Channel[_Out | _Turn]
     ) -> None:
         """Make the outputs of a pair, in order."""
         asked = [o.t for o in outputs if not self._is_source(o) and not self._repeats(o)]
@@ -282,10 +364,13 @@ class Stream:
         """Whether an output shows the same as the one before."""
         return self._made is not None and self._made[:2] == (output.pair, output.t)
 
-    def _writing(self, writer: Writer) -> Callable[[_Out], None]:
-        """What the encoding thread does with a frame."""
+    def _writing(self, writer: Writer) -> Callable[[_Out | _Turn], None]:
+        """What the encoding thread does with a frame, or with the mark between two parts."""
 
-        def write(out: _Out) -> None:
+        def write(out: _Out | _Turn) -> None:
+            if isinstance(out, _Turn):
+                cast(PartWriter, writer).turn(out.stop)
+                return
             if out.finite is not None and not bool(out.finite):
                 raise VinrError(
                     f"output frame {out.index}",
@@ -302,7 +387,12 @@ class Stream:
         now = time.perf_counter()
         if now - self._reported >= REPORT_SECONDS:
             self._reported = now
-            self._report(FramesDone(self._written, self._total, now - self._start))
+            self._tell_progress(now)
+
+    def _tell_progress(self, now: float) -> None:
+        before = self._stretch.done
+        done = before + self._written
+        self._report(FramesDone(done, self._total, now - self._start, earlier=before))
 
 
 def _held(outputs: Sequence[OutputFrame]) -> list[OutputFrame]:

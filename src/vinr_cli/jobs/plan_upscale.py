@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from vinr_cli.errors import InputError, OutputError, UsageError
+from vinr_cli.errors import InputError, OutputError, OutputExistsError, UsageError
 from vinr_cli.media.encoders import Encoder, choose, container_of, needs_even
 from vinr_cli.media.mux import temporary_name
 from vinr_cli.media.probe import (
@@ -157,7 +157,9 @@ def require_target(plan: Plan) -> None:
     except OSError as error:
         raise OutputError(output, f"cannot be written: {error.strerror}") from error
     if os.path.lexists(output) and not plan.spec.overwrite:
-        raise OutputError(output, "exists already", "Use --overwrite, or another name with -o.")
+        raise OutputExistsError(
+            output, "exists already", "Use --overwrite, or another name with -o."
+        )
     trial = temporary_name(output)
     try:
         # Asking for permission is not enough: read-only and special file systems refuse root too.

@@ -1,18 +1,41 @@
 """The part of a job that needs torch: the network, the device, the pass over the video."""
 
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vinr_cli.engine.device import choose_device, choose_precision
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.memory import keep_freed_memory
-from vinr_cli.engine.stream import Stream, Streamed
-from vinr_cli.events import Notice, Reporter
+from vinr_cli.engine.stream import WHOLE, Stream, Streamed, Stretch, Writer
+from vinr_cli.events import Event, Notice, PartDone, Reporter
+from vinr_cli.jobs.manifest import Ending, Ledger
+from vinr_cli.jobs.parts import LEAD, PartEnds, PartsWriter, SourceFrames
 from vinr_cli.jobs.plan_upscale import Plan
 from vinr_cli.media.reader import FrameReader
 from vinr_cli.media.writer import FrameWriter
 from vinr_cli.plan.timeline import Timeline
 from vinr_cli.weights.load import load_model
+
+_HIDDEN = frozenset({"vp8"})
+"""Codecs with packets that show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What came of a job's passes.
+
+    Attributes:
+        ending: What is known at the video's end; None if it was not reached.
+        stage_seconds: Busy seconds of (decode, compute, encode), waiting excluded.
+        losses: What of the source could not be decoded, a line each.
+    """
+
+    ending: Ending | None
+    stage_seconds: tuple[tuple[str, float], ...]
+    losses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,58 +82,193 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     return Workshop(str(device), renderer)
 
 
-def render(plan: Plan, workshop: Workshop, part: Path, report: Reporter) -> Streamed:
-    """Make the video part: every frame from the source through the network to the encoder.
+def render(plan: Plan, workshop: Workshop, writer: Writer, report: Reporter) -> Rendered:
+    """Make every frame in one pass into one writer, which is not closed.
+
+    This is the way of outputs that cannot be put together from parts: a pipe, an animation, a
+    folder of pictures.
 
     Args:
         plan: The job.
         workshop: From `open_workshop`.
-        part: Video-only file to write.
+        writer: Takes the frames.
         report: Told about progress and notices, from this thread.
 
     Raises:
-        VinrError: as `Stream.run` says; the part is gone then.
+        VinrError: as `Stream.run` says.
     """
-    video, window, encoder = plan.media.video, plan.window, plan.encoder
-    timeline = Timeline(plan.spec.rate, video.time_base, source_rate=window.rate)
-    stream = Stream(
+    frames, timeline = _source(plan, 0, None)
+    streamed = _stream(plan, workshop, timeline, WHOLE, report).run(frames, writer)
+    _tell(plan, streamed, frames, report)
+    return Rendered(_ending(streamed), streamed.stage_seconds, tuple(t for _, t in frames.losses))
+
+
+def render_parts(
+    plan: Plan, workshop: Workshop, ledger: Ledger, report: Reporter, halt: Callable[[], bool]
+) -> Rendered:
+    """Make the parts that are missing.
+
+    Args:
+        plan: The job.
+        workshop: From `open_workshop`.
+        ledger: Says what is missing and keeps what is made.
+        report: Told about progress, finished parts and notices, from this thread.
+        halt: Asked after each source frame whether to stop; then the open part is closed early
+            and kept.
+
+    Returns:
+        What is known; its `ending` is None if it was halted.
+
+    Raises:
+        VinrError: as `Stream.run` says; finished parts stay.
+    """
+    seconds: Counter[str] = Counter()
+    for start, stop in ledger.gaps():
+        streamed = _render_gap(plan, workshop, ledger, (start, stop), report=report, halt=halt)
+        seconds.update(dict(streamed.stage_seconds))
+        if not streamed.ended and streamed.stop != stop:
+            break
+    losses = tuple(text for part in ledger.parts for text in part.losses)
+    ending = None if ledger.gaps() else ledger.ending
+    return Rendered(ending, tuple(seconds.items()), losses)
+
+
+def _render_gap(
+    plan: Plan,
+    workshop: Workshop,
+    ledger: Ledger,
+    gap: tuple[int, int | None],
+    *,
+    report: Reporter,
+    halt: Callable[[], bool],
+) -> Streamed:
+    """Make the parts of one gap, in one pass."""
+    start, stop = gap
+    frames, timeline = _source(plan, start, stop)
+    times = frames.times
+    stretch = Stretch(
+        first=start,
+        stop=stop,
+        origin=times[0] if times else None,
+        done=sum(part.frames for part in ledger.parts),
+        ends=PartEnds(ledger.grid, start),
+        halt=halt,
+    )
+    writer = PartsWriter(
+        ledger, start, lambda path: _writer(plan, path, timeline), plan.output.suffix, frames.losses
+    )
+
+    def told(event: Event) -> None:
+        while writer.finished:
+            part = writer.finished.popleft()
+            report(PartDone(part.start, part.stop, part.frames))
+        report(event)
+
+    try:
+        streamed = _stream(plan, workshop, timeline, stretch, told).run(frames, writer)
+        writer.turn(streamed.stop, _ending(streamed) if streamed.ended else None)
+    except BaseException:
+        writer.abort()
+        raise
+    finally:
+        frames.close()
+    _tell(plan, streamed, frames, told)
+    return streamed
+
+
+def _source(plan: Plan, start: int, stop: int | None) -> tuple[SourceFrames, Timeline]:
+    """The source frames from `start` on, and the clock that has seen those before them.
+
+    Where the file's times are certain, decoding begins just before `start`; else at the beginning.
+    """
+    video, window, spec = plan.media.video, plan.window, plan.spec
+    timeline = Timeline(spec.rate, video.time_base, source_rate=window.rate)
+    times = certain_times(plan)
+    first, last = window.start_pts, window.end_pts
+    if times is not None:
+        for pts in times[:start]:
+            timeline.push(pts)
+        if start > LEAD:
+            first = times[start - LEAD]
+        if stop is not None and stop + 1 < len(times):
+            last = times[stop + 1]
+    reader = FrameReader(
+        spec.input,
+        video,
+        start_pts=first,
+        end_pts=last,
+        score_changes=spec.scene_threshold is not None,
+    )
+    begin = start if times is not None else 0
+    return SourceFrames(reader, times, begin, strict=spec.strict, subject=spec.input), timeline
+
+
+def certain_times(plan: Plan) -> tuple[int, ...] | None:
+    """PTS of exactly the frames that decoding will give; None where a file does not tell.
+
+    It does not where packets have no time or share one, where a codec has packets that show
+    nothing, and where a packet may be half a picture.
+    """
+    video, stamps, window = plan.media.video, plan.timestamps, plan.window
+    if stamps.missing or stamps.duplicates or video.interlaced or video.codec in _HIDDEN:
+        return None
+    pts = stamps.pts
+    low = 0 if window.start_pts is None else bisect_left(pts, window.start_pts)
+    high = len(pts) if window.end_pts is None else bisect_left(pts, window.end_pts)
+    return pts[low:high]
+
+
+def _stream(
+    plan: Plan, workshop: Workshop, timeline: Timeline, stretch: Stretch, report: Reporter
+) -> Stream:
+    return Stream(
         timeline,
         workshop.renderer,
-        source=video.color,
-        target=encoder.color,
-        time_base=video.time_base,
-        keep_clock=window.cut is None,
-        last_duration=window.last_duration,
+        source=plan.media.video.color,
+        target=plan.encoder.color,
+        time_base=plan.media.video.time_base,
+        keep_clock=plan.window.cut is None,
+        last_duration=plan.window.last_duration,
         total=plan.frames,
         report=report,
         subject=str(plan.spec.input),
         scene_threshold=plan.spec.scene_threshold,
+        stretch=stretch,
     )
-    reader = FrameReader(
-        plan.spec.input,
-        video,
-        start_pts=window.start_pts,
-        end_pts=window.end_pts,
-        score_changes=plan.spec.scene_threshold is not None,
-    )
-    writer = FrameWriter(
-        part,
+
+
+def _writer(plan: Plan, path: Path, timeline: Timeline) -> FrameWriter:
+    video = plan.media.video
+    return FrameWriter(
+        path,
         width=plan.size[0],
         height=plan.size[1],
-        color=encoder.color,
+        color=plan.encoder.color,
         time_base=timeline.time_base,
         rate=timeline.rate,
         options=plan.spec.encode,
         sample_aspect=video.sample_aspect,
         rotation=video.rotation,
-        encoder=encoder,
+        encoder=plan.encoder,
     )
-    with reader, writer:
-        streamed = stream.run(reader, writer)
+
+
+def _ending(streamed: Streamed) -> Ending:
+    return Ending(
+        frames_in=streamed.frames_in,
+        frames_out=streamed.frames_out,
+        shift=streamed.shift,
+        duration=streamed.duration,
+        last_hold=streamed.last_hold,
+        longest=streamed.longest,
+    )
+
+
+def _tell(plan: Plan, streamed: Streamed, frames: SourceFrames, report: Reporter) -> None:
+    """What a pass has found, in notices."""
+    subject = str(plan.spec.input)
     if streamed.cuts:
         cuts = "1 scene cut" if streamed.cuts == 1 else f"{streamed.cuts} scene cuts"
-        text = f"{cuts} found: nothing is mixed across a cut"
-        report(Notice(text, str(plan.spec.input)))
-    for text in reader.notices:
-        report(Notice(text, str(plan.spec.input)))
-    return streamed
+        report(Notice(f"{cuts} found: nothing is mixed across a cut", subject))
+    for text in frames.notices:
+        report(Notice(text, subject))

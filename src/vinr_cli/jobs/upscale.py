@@ -1,70 +1,201 @@
 """`vinr upscale`: one input to one checked output under its final name."""
 
+import hashlib
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vinr_cli.errors import OutputError
-from vinr_cli.events import Finished, Notice, Planned, Reporter, silent
+from vinr_cli.errors import Interrupted, OutputError, OutputExistsError
+from vinr_cli.events import Event, Finished, Notice, Planned, Reporter, silent
+from vinr_cli.jobs.fingerprint import fingerprint
+from vinr_cli.jobs.lock import Lock, hold
+from vinr_cli.jobs.manifest import Ending, Ledger, clean, discard, sync_folder, unfinished
 from vinr_cli.jobs.plan_upscale import Plan, plan_upscale, require_target
-from vinr_cli.media.mux import check, finish, temporary_name
+from vinr_cli.jobs.stop import Stop
+from vinr_cli.media.mux import NAME_BYTES, check, finish
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import decimal
+from vinr_cli.plan.segments import choose_grid
 
 if TYPE_CHECKING:
-    from vinr_cli.engine.stream import Streamed
-    from vinr_cli.jobs.render import Workshop
+    from vinr_cli.jobs.render import Rendered, Workshop
+
+BEAT_SECONDS = 10.0
+"""Least time between two signs of life in the lock."""
+_WORK = ".vinr"
+"""What a work folder's name adds to the output's."""
 
 __all__ = ["Plan", "plan_upscale", "require_target", "run_upscale"]
 
 
-def run_upscale(spec: JobSpec, report: Reporter = silent) -> Finished:
-    """Do the whole job: plan, render, add the source's other tracks, check, rename.
+def run_upscale(spec: JobSpec, report: Reporter = silent, stop: Stop | None = None) -> Finished:
+    """Do the whole job: plan, render what is missing, add the source's other tracks, check, rename.
 
     Everything that can be refused is refused before the first frame is computed, and whatever
-    does not need torch before torch is loaded. Until the last step only hidden files beside the
-    output exist; they are gone afterwards, also after a failure or KeyboardInterrupt, and then the
-    final name is as it was before.
+    does not need torch before torch is loaded. Until the last step there is only the work folder;
+    finished parts stay in it whatever happens, and the same call goes on with them. The final name
+    is as it was until its file is complete and has been decoded from start to end.
 
     Args:
         spec: What is asked for.
         report: Told `Planned` once, then notices and progress, then `Finished`; from this thread.
+        stop: Asks to stop while frames are made; None never does.
 
     Returns:
         The last event.
 
     Raises:
+        Interrupted: `stop` asked; what was made is kept.
         VinrError: one of the tree in `errors`, naming file, cause and fix.
     """
     start = time.perf_counter()
     plan = plan_upscale(spec)
     require_target(plan)
-    from vinr_cli.jobs.render import open_workshop, render  # noqa: PLC0415 - torch loads only now
+    marks = fingerprint(plan)
+    place, store = work_folders(plan)
+    with hold(place, plan.output) as lock:
+        from vinr_cli.jobs.render import open_workshop  # noqa: PLC0415 - torch loads only now
 
-    workshop = open_workshop(plan, report)
-    report(planned(plan, workshop))
-    for text in plan.notices:
-        report(Notice(text, str(spec.input)))
-    with _temporary_files(plan.output) as (part, whole):
-        streamed = render(plan, workshop, part, report)
-        if streamed.frames_out != plan.frames:
-            cause = f"{streamed.frames_out} frames were made, {plan.frames} were expected"
-            report(Notice(cause, str(spec.input)))
-        _assemble(plan, streamed, part, whole, report)
-        _rename(plan, whole)
-    finished = Finished(
-        output=plan.output,
-        frames=streamed.frames_out,
-        duration=streamed.duration,
-        seconds=time.perf_counter() - start,
-        stage_seconds=streamed.stage_seconds,
-    )
+        workshop = open_workshop(plan, report)
+        report(planned(plan, workshop))
+        for text in plan.notices:
+            report(Notice(text, str(spec.input)))
+        ledger = _open_ledger(plan, place, store, marks, workshop)
+        _tell_state(plan, ledger, lock, report)
+        try:
+            rendered = _render(plan, workshop, ledger, _beating(report, lock), stop or Stop())
+            finished = _finish(plan, ledger, rendered, place, start=start, report=report)
+        finally:
+            if not ledger.parts:
+                discard(store)
+        discard(store)
     report(finished)
     return finished
+
+
+def work_folders(plan: Plan) -> tuple[Path, Path]:
+    """(the folder with the job's lock, beside the output; the folder with its parts).
+
+    They are one, unless the user wants the parts elsewhere.
+    """
+    output = plan.output.absolute()
+    mark = hashlib.sha256(os.fsencode(output)).hexdigest()[:8]
+    name = f"{output.name}{_WORK}"
+    if len(os.fsencode(name)) > NAME_BYTES:
+        name = f"{mark}{_WORK}"
+    place = output.parent / name
+    if plan.spec.work_dir is None:
+        return place, place
+    other = f"{mark}-{name}"
+    if len(os.fsencode(other)) > NAME_BYTES:
+        other = f"{mark}{_WORK}"
+    return place, plan.spec.work_dir.absolute() / other
+
+
+def _open_ledger(
+    plan: Plan, place: Path, store: Path, marks: dict[str, str], workshop: "Workshop"
+) -> Ledger:
+    """The job's work folder, cleaned of what a killed run left."""
+    spec = plan.spec
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(store, f"cannot be created: {error.strerror}") from error
+    for folder in {place, store}:
+        clean(folder)
+    if spec.restart:
+        discard(store)
+        store.mkdir(exist_ok=True)
+    grid = choose_grid(
+        plan.window.frames,
+        plan.frames,
+        plan.size,
+        accelerated=workshop.device != "cpu",
+        frames=spec.part_frames,
+    )
+    return Ledger.open(store, plan.output, marks, grid)
+
+
+def _tell_state(plan: Plan, ledger: Ledger, lock: Lock, report: Reporter) -> None:
+    """Say what an earlier run left."""
+    subject = str(plan.spec.input)
+    for text in ledger.notices:
+        report(Notice(text, subject))
+    if lock.stale:
+        report(Notice(f"an earlier run ({lock.stale}) ended without a word", subject))
+    done = sum(part.frames for part in ledger.parts)
+    if ledger.parts:
+        text = f"going on: {done} of {plan.frames} frames are finished already"
+        report(Notice(text, subject))
+
+
+def _beating(report: Reporter, lock: Lock) -> Reporter:
+    """The same reporter, and now and then a sign of life in the lock."""
+    last = time.monotonic()
+
+    def beat(event: Event) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > BEAT_SECONDS:
+            last = now
+            lock.beat()
+        report(event)
+
+    return beat
+
+
+def _render(
+    plan: Plan, workshop: "Workshop", ledger: Ledger, report: Reporter, stop: Stop
+) -> "Rendered":
+    """Make the missing parts, unless somebody asks to stop."""
+    from vinr_cli.jobs.render import render_parts  # noqa: PLC0415
+
+    with stop.heed():
+        rendered = render_parts(plan, workshop, ledger, report, lambda: stop.requested)
+    if rendered.ending is None:
+        done = sum(part.frames for part in ledger.parts)
+        raise Interrupted(
+            plan.output,
+            f"stopped; {done} of {plan.frames} frames are finished and kept in {ledger.folder}",
+            "Give the same command again to go on.",
+        )
+    return rendered
+
+
+def _finish(
+    plan: Plan,
+    ledger: Ledger,
+    rendered: "Rendered",
+    place: Path,
+    *,
+    start: float,
+    report: Reporter,
+) -> Finished:
+    """Parts to the finished file under its name."""
+    ending = rendered.ending
+    if ending is None:
+        raise ValueError("the job is not complete")
+    if ending.frames_out != plan.frames:
+        cause = f"{ending.frames_out} frames were made, {plan.frames} were expected"
+        report(Notice(cause, str(plan.spec.input)))
+    whole = unfinished(place, plan.output.suffix)
+    parts = [ledger.folder / part.file for part in ledger.parts if part.file]
+    try:
+        _assemble(plan, ending, parts, whole, report)
+        _rename(plan, whole)
+    finally:
+        whole.unlink(missing_ok=True)
+    return Finished(
+        output=plan.output,
+        frames=ending.frames_out,
+        duration=ending.duration,
+        seconds=time.perf_counter() - start,
+        stage_seconds=rendered.stage_seconds,
+        losses=rendered.losses,
+    )
 
 
 def planned(plan: Plan, workshop: "Workshop | None" = None) -> Planned:
@@ -118,56 +249,48 @@ def _scenes(threshold: float | None) -> str:
     return "not looked for" if threshold is None else f"from {threshold:g} % change, not mixed"
 
 
-def _assemble(plan: Plan, streamed: "Streamed", part: Path, whole: Path, report: Reporter) -> None:
+def _assemble(
+    plan: Plan, ending: Ending, parts: Sequence[Path], whole: Path, report: Reporter
+) -> None:
     """Put the picture and the source's other tracks together, and read the result back."""
     spec = plan.spec
     slow = spec.rate.kind is RateKind.SLOW_MOTION
     notices: list[str] = []
-    finish(
-        part,
+    streams = finish(
+        parts,
         plan.media,
         whole,
         audio=spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP),
-        shift=streamed.shift,
+        shift=ending.shift,
         cut=plan.window.cut,
         stretch=spec.rate.value if slow else None,
         ffmpeg=plan.encoder.ffmpeg,
         notices=notices,
-        last_duration=streamed.last_hold,
+        last_duration=ending.last_hold,
         container=plan.encoder.container,
     )
     for text in notices:
         report(Notice(text, str(spec.input)))
     check(
         whole,
-        frames=streamed.frames_out,
-        duration=streamed.duration,
-        tolerance=streamed.longest,
+        frames=ending.frames_out,
+        duration=ending.duration,
+        tolerance=ending.longest,
         size=plan.size,
+        streams=streams,
     )
 
 
 def _rename(plan: Plan, whole: Path) -> None:
-    """Give the finished file its final name."""
+    """Give the finished file its final name, for good."""
     if os.path.lexists(plan.output) and not plan.spec.overwrite:
-        raise OutputError(
+        raise OutputExistsError(
             plan.output, "appeared while the job ran", "Use --overwrite, or another name with -o."
         )
     try:
+        with whole.open("r+b") as file:
+            os.fsync(file.fileno())
         os.replace(whole, plan.output)
     except OSError as error:
         raise OutputError(plan.output, f"cannot be written: {error.strerror}") from error
-
-
-@contextmanager
-def _temporary_files(output: Path) -> Iterator[tuple[Path, Path]]:
-    """Hidden names for (video part, whole file) beside the output.
-
-    Whatever has them at the end is removed, whichever way the end comes.
-    """
-    part, whole = temporary_name(output), temporary_name(output)
-    try:
-        yield part, whole
-    finally:
-        for path in (part, whole):
-            path.unlink(missing_ok=True)
+    sync_folder(plan.output.parent)

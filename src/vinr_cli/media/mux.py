@@ -51,7 +51,7 @@ _OWN_CLOCK = frozenset({"mpegts", "mpeg", "asf"})
 """Formats with a broadcast's clock, whose first time is arbitrary: the result starts at zero."""
 _KEEP_ROTATION = frozenset({"mp4", "mov", "matroska", "webm"})
 _MAX_MOVIE_SCALE = 1_000_000
-_NAME_BYTES = 255
+NAME_BYTES = 255
 """Longest file name on the usual file systems."""
 _SURROGATES = "".join(map(chr, range(0xDC80, 0xDD00)))
 
@@ -59,7 +59,7 @@ _SURROGATES = "".join(map(chr, range(0xDC80, 0xDD00)))
 def temporary_name(output: Path) -> Path:
     """A hidden name beside the final one, with its suffix, that no other run uses."""
     token = f".vinr-{secrets.token_hex(4)}{output.suffix}"
-    room = _NAME_BYTES - len(os.fsencode(token)) - 1
+    room = NAME_BYTES - len(os.fsencode(token)) - 1
     name = os.fsencode(output.stem)
     stem = output.stem
     if len(name) > room:

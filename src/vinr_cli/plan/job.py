@@ -96,6 +96,11 @@ class JobSpec:
         overwrite: Whether an existing output may be replaced.
         memory_limit: Bytes that windows and tiles may use; None asks the device.
         tile: LR tile side in pixels; None lets the memory decide, 0 forbids tiles.
+        strict: Whether a source frame that cannot be decoded ends the job; else the one before is
+            shown in its place, and the job is told as incomplete.
+        restart: Whether the parts of an earlier run are deleted instead of kept.
+        work_dir: Folder for the work folder; None puts it beside the output.
+        part_frames: Output frames of a part, about; 0 makes one part; None chooses.
     """
 
     input: Path
@@ -110,8 +115,12 @@ class JobSpec:
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     slow_audio: SlowAudio = SlowAudio.STRETCH
     scene_threshold: float | None = DEFAULT_THRESHOLD
+    deinterlace: bool = True
     audio: bool = True
     overwrite: bool = False
     memory_limit: int | None = None
     tile: int | None = None
-    deinterlace: bool = True
+    strict: bool = False
+    restart: bool = False
+    work_dir: Path | None = None
+    part_frames: int | None = None
