@@ -151,11 +151,20 @@ def test_a_bug_outside_of_a_job_is_one_line_too(
     assert "ZeroDivisionError: m (a bug in vinr" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted("vinr", "was stopped")])
-def test_an_interrupt_is_one_line_and_130(
-    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt(), ""),
+        (Interrupted("a.mp4", "was stopped"), "vinr: a.mp4: was stopped\n"),
+    ],
+)
+def test_an_interrupt_is_told_and_130(
+    error: BaseException,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Ctrl-C ends a batch at once, with one line and exit code 130."""
+    """Ctrl-C ends a batch at once, says what a job has to say, and gives exit code 130."""
     seen = []
 
     def job(spec: Any, reports: object) -> None:
@@ -164,7 +173,7 @@ def test_an_interrupt_is_one_line_and_130(
 
     replace_job(monkeypatch, job)
     assert main(["upscale", "a.mp4", "b.mp4"]) == 130
-    assert capsys.readouterr() == ("", "vinr: interrupted\n")
+    assert capsys.readouterr() == ("", f"{told}vinr: interrupted\n")
     assert seen == ["a.mp4"]
 
 

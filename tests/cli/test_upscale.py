@@ -188,10 +188,10 @@ def test_an_unknown_model_is_told_once(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")
-def test_a_terminated_job_leaves_nothing(
+def test_a_terminated_job_keeps_what_is_made(
     sample: Path, tiny: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    """SIGTERM in the middle of a job gives one line, exit code 130, and a folder as before."""
+    """SIGTERM in the middle of a job says how to go on, gives 130, and leaves finished parts."""
     (tmp_path / "in.mp4").symlink_to(sample)
     command = [sys.executable, "-m", "vinr_cli", "upscale", "in.mp4", "--scale", "8", "--json"]
     with subprocess.Popen(
@@ -204,8 +204,16 @@ def test_a_terminated_job_leaves_nothing(
             pass
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "vinr: interrupted\n")
-    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
+    assert process.returncode == 130
+    stopping, told, last = err.splitlines()
+    assert "once more ends it at once" in stopping
+    assert "frames are finished and kept in" in told
+    assert "Give the same command again to go on." in told
+    assert last == "vinr: interrupted"
+    work = tmp_path / "in-8x-191.808fps.mp4.vinr"
+    assert set(tmp_path.iterdir()) == {tmp_path / "in.mp4", work}
+    assert not [p for p in work.iterdir() if ".part" in p.name]
+    assert [p for p in work.iterdir() if p.suffix == ".mp4"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")

@@ -34,7 +34,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (upscale, probe, models, train, eval
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed (in a batch: some input failed), 2 usage, 3 input, 4 output, "
-    "5 encoder, 6 weights, 7 device, 8 result is not as planned, 130 interrupted."
+    "5 encoder, 6 weights, 7 device, 8 result is not as planned, 9 finished, but some of the "
+    "source could not be decoded, 130 interrupted."
 )
 
 
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     hold_descriptors()
     session = Session()
     try:
-        with stop_signals():
+        with stop_signals(session.stop):
             code = _run(sys.argv[1:] if arguments is None else list(arguments), session)
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -101,7 +102,8 @@ def _run(arguments: list[str], session: Session) -> int:
     """The exit code of a run; errors become one line."""
     try:
         result = build_app()(arguments, prog_name="vinr", standalone_mode=False, obj=session)
-    except Interrupted:
+    except Interrupted as error:
+        say(f"vinr: {error}")
         return INTERRUPTED
     except VinrError as error:
         return complain(error, session)

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.report import JsonReports, Reports, plan_lines
-from vinr_cli.errors import Interrupted, OutputError, UsageError
+from vinr_cli.errors import (
+    IncompleteError,
+    Interrupted,
+    OutputError,
+    OutputExistsError,
+    UsageError,
+)
 from vinr_cli.events import Notice
 from vinr_cli.plan.job import JobSpec
 from vinr_cli.plan.naming import default_suffix
@@ -76,6 +82,8 @@ def spread(spec: JobSpec, inputs: Sequence[Path]) -> list[JobSpec]:
 def run_batch(specs: Sequence[JobSpec], job: Job, reports: Reports) -> int:
     """Do one job after the other; a failure does not stop the rest.
 
+    In a batch, an input whose output exists is done: it is skipped.
+
     Args:
         specs: The jobs.
         job: Does one of them.
@@ -88,26 +96,44 @@ def run_batch(specs: Sequence[JobSpec], job: Job, reports: Reports) -> int:
         Interrupted, KeyboardInterrupt: nothing more is to be done.
     """
     failed: list[Path] = []
+    skipped: list[Path] = []
     code = 0
     for spec in specs:
         try:
             job(spec, reports)
         except Interrupted:
             raise
+        except OutputExistsError as error:
+            if len(specs) == 1:
+                return reports.failed(spec.input, error)
+            # A final name belongs to a finished file: an earlier run of the batch made it.
+            reports.skipped(spec.input, error)
+            skipped.append(spec.input)
         except Exception as error:  # a bug in one job must not stop the others
             code = reports.failed(spec.input, error)
             failed.append(spec.input)
     if len(specs) == 1:
         return code
-    reports.summary(len(specs) - len(failed), failed)
+    reports.summary(len(specs) - len(failed) - len(skipped), failed, skipped)
     return SOME_FAILED if failed else 0
 
 
 def do_job(spec: JobSpec, reports: Reports) -> None:
-    """Make one video."""
+    """Make one video.
+
+    Raises:
+        IncompleteError: it is finished, but some of the source was lost.
+    """
     from vinr_cli.jobs.upscale import run_upscale
 
-    run_upscale(spec, reports)
+    finished = run_upscale(spec, reports, reports.session.stop)
+    if finished.losses:
+        more = f" and {len(finished.losses) - 1} more" if len(finished.losses) > 1 else ""
+        raise IncompleteError(
+            finished.output,
+            f"is finished, but the source is damaged: {finished.losses[0]}{more}",
+            "--strict stops at such a place instead.",
+        )
 
 
 def show_plan(spec: JobSpec, reports: Reports) -> None:

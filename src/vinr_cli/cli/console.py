@@ -10,12 +10,13 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import TextIO
 
 from vinr_cli.errors import Interrupted, VinrError
+from vinr_cli.jobs.stop import Stop
 
 BUG = 1
 """Exit code of an exception that nobody foresaw."""
@@ -24,7 +25,7 @@ INTERRUPTED = Interrupted.exit_code
 READER_GONE = 141
 """Exit code when whoever read stdout has gone: 128 + SIGPIPE, as of other programs."""
 
-_REPEAT_SECONDS = 1.0
+_REPEAT_SECONDS = 0.3
 """A signal again within this time is the same request: `timeout` sends its own twice."""
 
 
@@ -34,9 +35,11 @@ class Session:
 
     Attributes:
         debug: Whether errors show their traceback.
+        stop: Carries a signal to the job that runs.
     """
 
     debug: bool = False
+    stop: Stop = field(default_factory=Stop)
 
 
 def printable(text: str) -> str:
@@ -121,9 +124,18 @@ def silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
+_STOPPING = b"vinr: stopping: the frames at hand are finished and kept; once more ends it at once\n"
+
+
 @contextmanager
-def stop_signals() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP a KeyboardInterrupt, as Ctrl-C is; ignored ones stay ignored."""
+def stop_signals(stop: Stop) -> Iterator[None]:
+    """Take Ctrl-C, SIGTERM and SIGHUP: a job that heeds `stop` is asked to, else it is ended.
+
+    To end is to raise KeyboardInterrupt; so does a second signal. Ignored signals stay ignored.
+
+    Args:
+        stop: Between the signals and the job.
+    """
     ordinary = {signal.SIG_DFL, signal.default_int_handler}
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     signals = [getattr(signal, name) for name in names]
@@ -136,8 +148,13 @@ def stop_signals() -> Iterator[None]:
         nonlocal last
         now = time.monotonic()
         repeated, last = now - last < _REPEAT_SECONDS, now
-        if not repeated:
+        if repeated:
+            return
+        if not stop.heeded or stop.requested:
             raise KeyboardInterrupt
+        stop.requested = True
+        with suppress(OSError):  # print is not safe here: it may have been interrupted itself
+            os.write(2, _STOPPING)
 
     for number in before:
         signal.signal(number, interrupt)

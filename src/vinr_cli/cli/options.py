@@ -276,7 +276,8 @@ Codec = Annotated[
     typer.Option(
         "--codec",
         metavar="NAME",
-        help="h264, h265, av1, vp9, prores, ffv1, or an ffmpeg encoder's name. "
+        help="h264, h265, av1, vp9, prores, ffv1, or an ffmpeg encoder's name, such as "
+        "hevc_nvenc; auto takes a hardware encoder where one works. "
         "Without it, container and depth decide.",
         rich_help_panel=_ENCODER,
     ),
@@ -287,6 +288,15 @@ Crf = Annotated[
         "--crf",
         metavar="Q",
         help="Constant quality, in the encoder's own unit; lower is better.",
+        rich_help_panel=_ENCODER,
+    ),
+]
+Lossless = Annotated[
+    bool,
+    typer.Option(
+        "--lossless",
+        metavar="",
+        help="Lose nothing in encoding.",
         rich_help_panel=_ENCODER,
     ),
 ]
@@ -344,10 +354,54 @@ NoAudio = Annotated[
     bool,
     typer.Option("--no-audio", metavar="", help="Leave the sound out.", rich_help_panel=_OUTPUT),
 ]
+NoSubs = Annotated[
+    bool,
+    typer.Option("--no-subs", metavar="", help="Leave the subtitles out.", rich_help_panel=_OUTPUT),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(
         "--overwrite", metavar="", help="Replace an existing output.", rich_help_panel=_OUTPUT
+    ),
+]
+Restart = Annotated[
+    bool,
+    typer.Option(
+        "--restart",
+        metavar="",
+        help="Delete the parts that an earlier run has finished, and start anew.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        metavar="",
+        help="Stop where a frame of the source cannot be decoded. Without it, the frame before is "
+        "shown in its place, the place is told, and the exit code is 9.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+WorkDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--work-dir",
+        metavar="DIR",
+        parser=Path,
+        help="Where finished parts wait for the end. Without it, beside the output.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+PartFrames = Annotated[
+    int | None,
+    typer.Option(
+        "--part-frames",
+        metavar="N",
+        min=0,
+        help="Frames of a part, about: what a crash may cost. 0 makes one part; without it, some "
+        "60 to 480, by size.",
+        rich_help_panel=_OUTPUT,
     ),
 ]
 DryRun = Annotated[

@@ -21,8 +21,8 @@ from vinr_cli.cli.console import (
     silence,
     tell,
 )
-from vinr_cli.errors import UsageError, VinrError
-from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned
+from vinr_cli.errors import OutputExistsError, UsageError, VinrError
+from vinr_cli.events import Event, Finished, FramesDone, Notice, PartDone, Planned
 from vinr_cli.plan.naming import decimal
 
 if TYPE_CHECKING:
@@ -39,10 +39,13 @@ class Reports:
 
     Args:
         session: Whether tracebacks are shown.
+
+    Attributes:
+        session: As given.
     """
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self.session = session
 
     @abstractmethod
     def __call__(self, event: Event, /) -> None:
@@ -50,9 +53,13 @@ class Reports:
 
     def failed(self, source: Path, error: Exception) -> int:
         """Say that a job failed; returns the exit code that it would have alone."""
-        return complain(error, self._session)
+        return complain(error, self.session)
 
-    def summary(self, done: int, failed: Sequence[Path]) -> None:
+    def skipped(self, source: Path, error: OutputExistsError) -> None:
+        """Say that an input of a batch was done before."""
+        self(Notice(f"skipped: {error.subject} {error.cause}", str(source)))
+
+    def summary(self, done: int, failed: Sequence[Path], skipped: Sequence[Path]) -> None:
         """Say how a batch went."""
 
     def close(self) -> None:
@@ -118,6 +125,10 @@ class LineReports(Reports):
                 self._lines(plan_lines(event, verbose=self._verbose))
             case FramesDone():
                 self._progress(event)
+            case PartDone() if self._verbose:
+                frames = f"{event.start} to {event.stop - 1}"
+                text = f"source frames {frames} are finished ({event.frames} frames out)"
+                self._lines([f"{self._input}: {text}"])
             case Notice():
                 self._lines([f"{Path(event.subject).name or self._input}: note: {event.text}"])
             case Finished():
@@ -141,10 +152,11 @@ class LineReports(Reports):
         self.close()
         return super().failed(source, error)
 
-    def summary(self, done: int, failed: Sequence[Path]) -> None:
+    def summary(self, done: int, failed: Sequence[Path], skipped: Sequence[Path]) -> None:
         """Say how a batch went, in one line."""
+        before = f", {len(skipped)} done before" if skipped else ""
         names = f"; failed: {', '.join(str(path) for path in failed)}" if failed else ""
-        say(f"vinr: {done} of {done + len(failed)} done{names}")
+        say(f"vinr: {done} of {done + len(failed) + len(skipped)} done{before}{names}")
 
 
 class BarReports(LineReports):
@@ -202,6 +214,16 @@ class JsonReports(Reports):
                 self._write(planned_object(event))
             case FramesDone():
                 self._progress(event)
+            case PartDone():
+                self._write(
+                    {
+                        "event": "part",
+                        "input": str(self._input),
+                        "start": event.start,
+                        "stop": event.stop,
+                        "frames": event.frames,
+                    }
+                )
             case Notice():
                 subject = event.subject or str(self._input or "")
                 self._write({"event": "notice", "input": subject, "text": event.text})
@@ -215,6 +237,7 @@ class JsonReports(Reports):
                         "duration": float(event.duration),
                         "seconds": round(event.seconds, 3),
                         "stage_seconds": {k: round(v, 3) for k, v in event.stage_seconds},
+                        "losses": list(event.losses),
                     }
                 )
 
@@ -228,6 +251,7 @@ class JsonReports(Reports):
                     "input": str(self._input),
                     "done": event.done,
                     "total": event.total,
+                    "earlier": event.earlier,
                     "seconds": round(event.seconds, 3),
                 }
             )
@@ -304,14 +328,16 @@ def finished_lines(event: Finished, *, verbose: bool) -> list[str]:
 
 def pace(event: FramesDone) -> str:
     """Frames per second so far."""
-    return f"{event.done / event.seconds:.2f}" if event.seconds > 0 and event.done else "-"
+    made = event.done - event.earlier
+    return f"{made / event.seconds:.2f}" if event.seconds > 0 and made else "-"
 
 
 def eta(event: FramesDone) -> str:
     """Time that is left, as h:mm:ss."""
-    if not event.done or event.total is None:
+    made = event.done - event.earlier
+    if not made or event.total is None:
         return "-"
-    left = round((event.total - event.done) * event.seconds / event.done)
+    left = round((event.total - event.done) * event.seconds / made)
     return f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
 
 

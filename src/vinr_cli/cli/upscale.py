@@ -37,12 +37,18 @@ def upscale(
     memory: o.Memory = None,
     codec: o.Codec = None,
     crf: o.Crf = None,
+    lossless: o.Lossless = False,
     preset: o.Preset = None,
     pix_fmt: o.PixFmt = None,
     ffmpeg_args: o.FfmpegArgs = "",
     ffmpeg: o.Ffmpeg = None,
     no_audio: o.NoAudio = False,
+    no_subs: o.NoSubs = False,
     overwrite: o.Overwrite = False,
+    restart: o.Restart = False,
+    strict: o.Strict = False,
+    work_dir: o.WorkDir = None,
+    part_frames: o.PartFrames = None,
     dry_run: o.DryRun = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
@@ -52,9 +58,9 @@ def upscale(
     """Make videos larger, smoother, or both.
 
     Only INPUT is needed. With neither a size nor a rate, both are doubled; with one of them, the
-    source's other is kept. Several inputs are done one after the other, and a bad one does not
-    stop the rest. A rate of 23.976 (or 23.98), 29.97, 47.952 (47.95), 59.94, 119.88 or 239.76
-    means the NTSC one, such as 24000/1001.
+    source's other is kept. A bad input does not stop the others. The same command again goes on
+    where an earlier one ended, however it ended. A rate of 23.976 (or 23.98), 29.97, 47.952
+    (47.95), 59.94, 119.88 or 239.76 means the NTSC one, such as 24000/1001.
     """
     wanted, rate = settle_request(
         scale=scale, size=size, width=width, height=height,
@@ -62,7 +68,8 @@ def upscale(
     )  # fmt: skip
     if slowmo_audio is not None and slowmo is None:
         raise UsageError("--slowmo-audio", "means nothing without --slowmo", "Leave it away.")
-    encode = EncodeOptions(codec, crf, preset, pix_fmt, o.split_arguments(ffmpeg_args), ffmpeg)
+    arguments = o.split_arguments(ffmpeg_args)
+    encode = EncodeOptions(codec, crf, preset, pix_fmt, arguments, ffmpeg, lossless)
     session = context.ensure_object(Session)
     reports = open_reports(session, quiet=quiet, verbose=verbose, as_json=as_json)
     spec = JobSpec(
@@ -80,10 +87,12 @@ def upscale(
         scene_threshold=None if no_scene_detection else scene_threshold,
         deinterlace=deinterlace is o.Deinterlace.AUTO,
         audio=not no_audio,
+        subtitles=not no_subs,
         overwrite=overwrite,
         memory_limit=memory,
         tile=tile,
-    )
+        restart=restart, strict=strict, work_dir=work_dir, part_frames=part_frames,
+    )  # fmt: skip
     find_weights(model)  # a wrong name is the same for all inputs: say it once
     with reports:
         code = run_batch(spread(spec, inputs), show_plan if dry_run else do_job, reports)

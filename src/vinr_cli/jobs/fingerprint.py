@@ -17,8 +17,8 @@ _QUERY_SECONDS = 60
 _OTHERWISE = frozenset({"input", "output", "model", "encode"})
 """Options that are compared by what they stand for."""
 _HARMLESS = frozenset(
-    {"device", "slow_audio", "audio", "overwrite", "memory_limit", "tile", "strict", "restart",
-     "work_dir", "part_frames"}
+    {"device", "slow_audio", "audio", "subtitles", "overwrite", "memory_limit", "tile", "strict",
+     "restart", "work_dir", "part_frames"}
 )  # fmt: skip
 """Options that change no sample of the picture. Devices and tiles round differently, by far less
 than a code value, so a job may go on with others."""

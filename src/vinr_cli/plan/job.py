@@ -49,13 +49,14 @@ class EncodeOptions:
     """How ffmpeg encodes.
 
     Attributes:
-        codec: Short codec name: h264, h265, av1, vp9, prores, ffv1, or an ffmpeg encoder name; None
-            chooses by container and depth.
+        codec: Short codec name: h264, h265, av1, vp9, prores, ffv1, or an ffmpeg encoder name;
+            `auto` takes a hardware encoder where one works; None chooses by container and depth.
         crf: Constant quality, in the encoder's own unit; None takes the codec's default.
         preset: Encoder preset; None takes the codec's default.
         pix_fmt: Pixel format; None keeps the source's chroma layout and depth where possible.
         extra: Further ffmpeg output arguments, already split.
         ffmpeg: The ffmpeg binary; None looks at VINR_FFMPEG, then imageio-ffmpeg's.
+        lossless: Whether every sample that is given to the encoder comes out of it again.
     """
 
     codec: str | None = None
@@ -64,6 +65,7 @@ class EncodeOptions:
     pix_fmt: str | None = None
     extra: tuple[str, ...] = ()
     ffmpeg: Path | None = None
+    lossless: bool = False
 
 
 class SlowAudio(StrEnum):
@@ -93,6 +95,7 @@ class JobSpec:
             frames across cuts too.
         deinterlace: Whether whole pictures are made of frames that are marked interlaced.
         audio: Whether sound tracks are kept.
+        subtitles: Whether subtitle tracks are kept.
         overwrite: Whether an existing output may be replaced.
         memory_limit: Bytes that windows and tiles may use; None asks the device.
         tile: LR tile side in pixels; None lets the memory decide, 0 forbids tiles.
@@ -117,6 +120,7 @@ class JobSpec:
     scene_threshold: float | None = DEFAULT_THRESHOLD
     deinterlace: bool = True
     audio: bool = True
+    subtitles: bool = True
     overwrite: bool = False
     memory_limit: int | None = None
     tile: int | None = None
