@@ -8,10 +8,12 @@ import av
 import numpy as np
 import pytest
 
+from vinr_cli import __version__
 from vinr_cli.errors import DeviceError, OutputError, UsageError, VerificationError, WeightsError
 from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned
 from vinr_cli.jobs import upscale
 from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.media.probe import probe
 from vinr_cli.plan.job import (
     EncodeOptions,
     JobSpec,
@@ -362,3 +364,14 @@ def test_the_sounds_offset_is_kept(clip: ClipMaker, run: Run) -> None:
     after = run(source, rate=multiply("2"), size=scale("2"))
     assert before.times[0] != before.sound[0]
     assert abs((after.times[0] - after.sound[0]) - (before.times[0] - before.sound[0])) < MS
+
+
+def test_the_output_says_how_it_was_made(clip: ClipMaker, tiny: Path, tmp_path: Path) -> None:
+    """Version, network without its folder, and scale stand in the output's comment."""
+    source = clip("in.mp4", [k * 512 for k in range(3)])
+    spec = JobSpec(source, tmp_path / "out.mp4", SizeRequest(scale=Fraction(2)), model=str(tiny))
+
+    run_upscale(spec)
+
+    comment = dict(probe(tmp_path / "out.mp4").metadata)["comment"]
+    assert comment.startswith(f"vinr {__version__}; model tiny.safetensors; scale 2x2")

@@ -1,9 +1,12 @@
 """Encoders, settled or refused before the first frame."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting
@@ -17,6 +20,9 @@ from vinr_cli.media.encoders import (
     list_encoders,
     needs_even,
 )
+from vinr_cli.media.probe import probe
+from vinr_cli.media.reader import FrameReader
+from vinr_cli.media.writer import FrameWriter
 from vinr_cli.plan.job import EncodeOptions
 
 SDR = ColorSpec()
@@ -199,3 +205,84 @@ def test_an_encoder_that_this_ffmpeg_lacks_is_told(ffmpeg: Path, tmp_path: Path)
 
     with pytest.raises(EncoderError, match="libx265"):
         choose(EncodeOptions(codec="h265", ffmpeg=script), "mp4", SDR)
+
+
+@pytest.mark.parametrize(("codec", "depth"), [
+    ("h264", 8), ("h264", 10), ("h265", 8), ("h265", 10), ("av1", 8), ("av1", 10), ("vp9", 8),
+    ("vp9", 10), ("ffv1", 8), ("ffv1", 10),
+])  # fmt: skip
+def test_lossless_loses_nothing(
+    codec: str, depth: int, tmp_path: Path, picture: Callable[..., list[Any]]
+) -> None:
+    """Every sample of noisy frames comes out of a lossless part as it went in."""
+    spec = ColorSpec(depth=depth)
+    path = tmp_path / "part.mkv"
+    rng = np.random.default_rng(1)
+    frames = []
+    for k in range(3):
+        planes = picture(spec, 64, 64, k)
+        frames.append([p + rng.integers(0, 9, p.shape).astype(p.dtype) for p in planes])
+    with FrameWriter(
+        path, width=64, height=64, color=spec, time_base=Fraction(1, 25), rate=Fraction(25),
+        options=EncodeOptions(codec=codec, lossless=True),
+    ) as writer:  # fmt: skip
+        for k, planes in enumerate(frames):
+            writer.write(planes, k)
+
+    with FrameReader(path, probe(path).video) as reader:
+        decoded = list(reader)
+
+    assert len(decoded) == 3
+    for frame, planes in zip(decoded, frames, strict=True):
+        for found, given in zip(frame.planes, planes, strict=True):
+            assert np.array_equal(found, given)
+
+
+def test_lossless_is_refused_where_it_cannot_be() -> None:
+    """ProRes, and lossless together with a quality, are refused with what can."""
+    with pytest.raises(UsageError, match="ffv1"):
+        choose(EncodeOptions(codec="prores", lossless=True), "mov", SDR)
+    with pytest.raises(UsageError, match="--crf"):
+        choose(EncodeOptions(crf=20, lossless=True), "mp4", SDR)
+
+
+def _with_device(ffmpeg: Path, path: Path, works: str) -> Path:
+    """An ffmpeg whose encoder of some name works, whatever the machine has."""
+    real = f'exec "{ffmpeg}" "$@"'
+    path.write_text(
+        f'#!/bin/sh\ncase "$*" in *"-c:v {works} "*) exit 0;; *-c:v*) '
+        f'echo "no such device" >&2; exit 1;; *) {real};; esac\n'
+    )
+    path.chmod(0o755)
+    return path
+
+
+def test_auto_takes_the_hardware_that_works(ffmpeg: Path, tmp_path: Path) -> None:
+    """Of the hardware encoders the first that encodes a frame is taken, in its own words."""
+    fake = _with_device(ffmpeg, tmp_path / "ffmpeg", "h264_qsv")
+
+    found = choose(EncodeOptions(codec="auto", crf=21, ffmpeg=fake), "mp4", SDR)
+
+    assert found.encoder == "h264_qsv"
+    assert found.arguments[-2:] == ("-global_quality", "21")
+    assert found.pix_fmt == "nv12"
+
+
+def test_auto_falls_back_and_says_so(ffmpeg: Path, tmp_path: Path) -> None:
+    """Without a working device the usual encoder is taken, with a notice."""
+    fake = _with_device(ffmpeg, tmp_path / "ffmpeg", "none")
+
+    found = choose(EncodeOptions(codec="auto", ffmpeg=fake), "mp4", HDR)
+
+    assert found.encoder == "libx265"
+    assert any("no hardware encoder" in text for text in found.notices)
+
+
+def test_hardware_that_is_not_there_is_refused(ffmpeg: Path, tmp_path: Path) -> None:
+    """A hardware encoder asked for by name is tried first, and its own words are told."""
+    fake = _with_device(ffmpeg, tmp_path / "ffmpeg", "none")
+
+    with pytest.raises(EncoderError, match="no such device"):
+        choose(EncodeOptions(codec="hevc_nvenc", ffmpeg=fake), "mp4", SDR)
+    with pytest.raises(UsageError, match="webm"):
+        choose(EncodeOptions(codec="hevc_nvenc", ffmpeg=fake), "webm", SDR)

@@ -17,7 +17,8 @@ from vinr_cli.media.probe import (
     scan_timestamps,
     without_deinterlacing,
 )
-from vinr_cli.plan.job import JobSpec, RateKind
+from vinr_cli.media.streams import changed_tracks
+from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
 from vinr_cli.plan.sizes import output_size
 from vinr_cli.plan.timeline import (
@@ -135,7 +136,12 @@ def plan_upscale(spec: JobSpec) -> Plan:
         frames=frames,
         duration=duration,
         encoder=encoder,
-        notices=(*media.notices, *encoder.notices, *_notices(window, timestamps)),
+        notices=(
+            *media.notices,
+            *encoder.notices,
+            *_notices(window, timestamps),
+            *_track_notices(spec, media, encoder),
+        ),
     )
 
 
@@ -306,6 +312,16 @@ def _output(
     words = size if sides else spec.size.scale or Fraction(1)
     name = output_name(spec.input, words, rate, suffix, slow=slow)
     return name if spec.output is None else spec.output / name.name
+
+
+def _track_notices(spec: JobSpec, media: MediaInfo, encoder: Encoder) -> list[str]:
+    """What becomes of the source's other streams."""
+    slow = spec.rate.kind is RateKind.SLOW_MOTION
+    left_out = {
+        *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
+        *(() if spec.subtitles else ("subtitle",)),
+    }
+    return changed_tracks(media, encoder.container, left_out=left_out, stretched=slow)
 
 
 def _notices(window: Window, timestamps: Timestamps) -> list[str]:

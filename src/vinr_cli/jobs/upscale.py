@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vinr_cli import __version__
 from vinr_cli.errors import Interrupted, OutputError, OutputExistsError
 from vinr_cli.events import Event, Finished, Notice, Planned, Reporter, silent
 from vinr_cli.jobs.fingerprint import fingerprint
@@ -239,6 +240,10 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
     ]
     if workshop is not None and workshop.tiles > 1:
         details.append(("tiles", str(workshop.tiles)))
+    if video.interlaced:
+        details.append(("interlaced", "bwdif" if video.deinterlace else "left as it is"))
+    if plan.spec.encode.lossless:
+        details.append(("encoding", "lossless"))
     if video.rotation:
         details.append(("rotation", f"{video.rotation} degrees"))
     return tuple(details)
@@ -261,6 +266,8 @@ def _assemble(
         plan.media,
         whole,
         audio=spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP),
+        subtitles=spec.subtitles,
+        tags=tags(plan),
         shift=ending.shift,
         cut=plan.window.cut,
         stretch=spec.rate.value if slow else None,
@@ -270,7 +277,8 @@ def _assemble(
         container=plan.encoder.container,
     )
     for text in notices:
-        report(Notice(text, str(spec.input)))
+        if text not in plan.notices:
+            report(Notice(text, str(spec.input)))
     check(
         whole,
         frames=ending.frames_out,
@@ -279,6 +287,25 @@ def _assemble(
         size=plan.size,
         streams=streams,
     )
+
+
+def tags(plan: Plan) -> dict[str, str]:
+    """What the output says about how it was made, behind what the source's comment says."""
+    width, height = plan.size
+    video = plan.media.video
+    words = [
+        f"vinr {__version__}",
+        f"model {Path(plan.spec.model).name}",
+        f"scale {decimal(Fraction(width, video.width))}x{decimal(Fraction(height, video.height))}",
+        f"size {width}x{height}",
+        f"{plan.spec.rate.kind.value} {plan.spec.rate.value}",
+        f"scene cuts {_scenes(plan.spec.scene_threshold)}",
+    ]
+    if video.interlaced and video.deinterlace:
+        words.append("deinterlaced by bwdif")
+    said = [(k, v) for k, v in plan.media.metadata if k.lower() == "comment"]
+    key, comment = said[0] if said else ("comment", "")
+    return {key: " | ".join(filter(None, [comment, "; ".join(words)]))}
 
 
 def _rename(plan: Plan, whole: Path) -> None:

@@ -48,6 +48,11 @@ class Codec:
         containers: Formats (values of `CONTAINERS`) that hold this codec and are commonly read.
         even: Whether a side along which chroma is subsampled must be even.
         fixed: Arguments that always go with this encoder.
+        quality: ffmpeg's name of the quality option.
+        lossless: Arguments that make it lossless; None where it cannot be.
+        hardware: Whether it needs a device that may not be there.
+        setup: ffmpeg arguments before the input.
+        upload: Filter that brings frames to the device; empty if none is needed.
     """
 
     encoder: str
@@ -60,6 +65,11 @@ class Codec:
     containers: frozenset[str]
     even: bool
     fixed: tuple[str, ...] = ()
+    quality: str = "-crf"
+    lossless: tuple[str, ...] | None = None
+    hardware: bool = False
+    setup: tuple[str, ...] = ()
+    upload: str = ""
 
 
 _X26_PRESETS = (
@@ -81,20 +91,25 @@ CODECS: dict[str, Codec] = {
     "h264": Codec(
         "libx264", "h264", 18, (0, 63), "medium", _X26_PRESETS, "-preset",
         frozenset({"mp4", "mov", "matroska", "avi", "mpegts"}), True,
+        lossless=("-qp", "0"),
     ),
     "h265": Codec(
         "libx265", "hevc", 20, (0, 51), "medium", _X26_PRESETS, "-preset",
         frozenset({"mp4", "mov", "matroska", "mpegts"}), True,
         ("-x265-params", "log-level=error"),
+        # x265 4 leaves out small residuals of skipped blocks between frames even then (measured):
+        # only frames on their own are exact.
+        lossless=("-x265-params", "log-level=error:lossless=1:keyint=1"),
     ),
     "av1": Codec(
         "libsvtav1", "av1", 24, (0, 63), "6", tuple(str(n) for n in range(-1, 14)), "-preset",
         frozenset({"mp4", "matroska", "webm"}), True,
+        lossless=("-svtav1-params", "lossless=1"),
     ),
     "vp9": Codec(
         "libvpx-vp9", "vp9", 24, (0, 63), "2", tuple(str(n) for n in range(-8, 9)), "-cpu-used",
         frozenset({"mp4", "matroska", "webm"}), False,
-        ("-b:v", "0", "-row-mt", "1"),
+        ("-b:v", "0", "-row-mt", "1"), lossless=("-lossless", "1"),
     ),
     "prores": Codec(
         "prores_ks", "prores", None, (0, 0), None,
@@ -104,9 +119,23 @@ CODECS: dict[str, Codec] = {
     "ffv1": Codec(
         "ffv1", "ffv1", None, (0, 0), None, (), "",
         frozenset({"matroska", "avi"}), False, ("-level", "3", "-g", "1", "-slicecrc", "1"),
+        lossless=(),
     ),
 }  # fmt: skip
 """The codecs that vinr knows by a short name."""
+
+_HARDWARE_CODECS = {"h264": "h264", "hevc": "h265", "av1": "av1"}
+"""What hardware encoders are called after, and the row whose containers and quality they share."""
+_HARDWARE: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {
+    "videotoolbox": ((), "-q:v", (), ""),
+    "nvenc": (("-rc", "vbr", "-b:v", "0"), "-cq", (), ""),
+    "qsv": ((), "-global_quality", (), ""),
+    "vaapi": (("-rc_mode", "CQP"), "-qp", ("-vaapi_device", "/dev/dri/renderD128"), "hwupload"),
+}
+"""Kinds of hardware encoders in the order of preference: fixed arguments, quality option, arguments
+before the input, upload filter. Names and units as `ffmpeg -h encoder=...` prints them."""
+AUTO = "auto"
+"""The `--codec` that takes a hardware encoder where one works."""
 
 _FULL_RANGE = frozenset(
     {"libx264", "libx265", "libsvtav1", "libvpx-vp9", "libaom-av1", "h264_nvenc", "hevc_nvenc",
@@ -146,6 +175,8 @@ class Encoder:
         arguments: ffmpeg output arguments that set up the encoder.
         even: Whether subsampled sides must be even.
         notices: What is not as in the source.
+        setup: ffmpeg arguments before the input.
+        upload: Last filter before the encoder; empty for none.
     """
 
     name: str
@@ -158,6 +189,8 @@ class Encoder:
     arguments: tuple[str, ...]
     even: bool
     notices: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    upload: str = ""
 
 
 def container_of(path: Path) -> str:
@@ -219,12 +252,20 @@ def choose(
     """
     ffmpeg = find_ffmpeg(options)
     available = list_encoders(ffmpeg)
+    if options.lossless and options.crf is not None:
+        raise UsageError("--lossless", "leaves nothing for --crf to choose", "Give one of them.")
+    hints: list[str] = []
+    if options.codec == AUTO:
+        options, hints = _automatic(options, ffmpeg, container, color, available)
     name, codec = _codec(options, container, color, available)
+    if codec.hardware:
+        _require_device(ffmpeg, codec)
     if container == "avi" and rate is None:
         fix = "Choose mp4 or mkv, or a constant rate with --fps."
         raise UsageError("avi", "cannot hold a variable frame rate", fix)
     formats = _pixel_formats(ffmpeg, codec.encoder)
     settled, notices = _settle_color(options, codec.encoder, color, formats)
+    notices = [*hints, *notices]
     if (color.mastering or color.light) and codec.encoder not in _LIGHT_OPTIONS:
         notices.append(f"{codec.encoder} does not take the HDR mastering and light-level data")
     return Encoder(
@@ -238,6 +279,8 @@ def choose(
         arguments=_arguments(options, name, codec, settled, container),
         even=codec.even,
         notices=tuple(notices),
+        setup=codec.setup,
+        upload=codec.upload,
     )
 
 
@@ -298,7 +341,9 @@ def _codec(
     if codec is None and name in available:
         short = next((s for s, c in CODECS.items() if c.encoder == name), None)
         if short is None:
-            return name, _raw(name, available[name], container)
+            row = hardware_row(name) or _raw(name, available[name], container)
+            _refuse_container(asked, name, row, container)
+            return name, row
         name, codec = short, CODECS[short]
     if codec is None:
         known = ", ".join(CODECS)
@@ -306,11 +351,85 @@ def _codec(
     if codec.encoder not in available:
         fix = "Choose another --codec, or give an ffmpeg that has it with --ffmpeg."
         raise EncoderError(codec.encoder, "this ffmpeg does not have that encoder", fix)
+    _refuse_container(asked, name, codec, container)
+    return name, codec
+
+
+def _refuse_container(asked: str, name: str, codec: Codec, container: str) -> None:
     if container not in codec.containers:
         suffixes = [s for s, c in CONTAINERS.items() if c in codec.containers]
         fix = f"{name} goes into {', '.join(suffixes)}."
         raise UsageError(asked, f"does not go into {container}", fix)
-    return name, codec
+
+
+def hardware_row(encoder: str) -> Codec | None:
+    """The row of a hardware encoder; None if the name is not of one that vinr knows how to use.
+
+    Args:
+        encoder: ffmpeg's name of it, such as `hevc_nvenc`.
+    """
+    family, _, kind = encoder.partition("_")
+    if family not in _HARDWARE_CODECS or kind not in _HARDWARE:
+        return None
+    like = CODECS[_HARDWARE_CODECS[family]]
+    fixed, quality, setup, upload = _HARDWARE[kind]
+    return replace(
+        like,
+        encoder=encoder,
+        crf=65 if kind == "videotoolbox" else like.crf,
+        crf_range=(1, 100) if kind == "videotoolbox" else (1, 51),
+        preset=None,
+        presets=tuple(f"p{n}" for n in range(1, 8)) if kind == "nvenc" else (),
+        fixed=fixed,
+        quality=quality,
+        lossless=("-tune", "lossless") if kind == "nvenc" and family != "av1" else None,
+        hardware=True,
+        setup=setup,
+        upload=f"format=p010|nv12,{upload}" if upload else "",
+    )
+
+
+def _automatic(
+    options: EncodeOptions,
+    ffmpeg: Path,
+    container: str,
+    color: ColorSpec,
+    available: dict[str, str],
+) -> tuple[EncodeOptions, list[str]]:
+    """The first hardware encoder of the usual codec that works here, else the usual one."""
+    usual = _default_codec(container, color)
+    families = [family for family, short in _HARDWARE_CODECS.items() if short == usual]
+    for encoder in (f"{family}_{kind}" for family in families for kind in _HARDWARE):
+        row = hardware_row(encoder)
+        if row is None or encoder not in available or container not in row.containers:
+            continue
+        if (not options.lossless or row.lossless is not None) and not _trouble(ffmpeg, row):
+            return replace(options, codec=encoder), []
+    return replace(options, codec=usual), [f"no hardware encoder for {usual} works here"]
+
+
+def _require_device(ffmpeg: Path, codec: Codec) -> None:
+    """Refuse a hardware encoder that does not work here.
+
+    Raises:
+        EncoderError: With ffmpeg's own words.
+    """
+    trouble = _trouble(ffmpeg, codec)
+    if trouble:
+        fix = "Choose another --codec; `auto` takes what works."
+        raise EncoderError(codec.encoder, f"does not work here: {trouble}", fix)
+
+
+def _trouble(ffmpeg: Path, codec: Codec) -> str:
+    """Why an encoder does not encode one small frame; empty if it does."""
+    upload = ["-vf", f"format=nv12,{codec.upload}"] if codec.upload else []
+    source = ["-f", "lavfi", "-i", "color=s=256x256:d=1:r=1,format=nv12"]
+    target = ["-frames:v", "1", "-c:v", codec.encoder, "-f", "null", "-"]
+    try:
+        _ask(ffmpeg, "-loglevel", "error", *codec.setup, *source, *upload, *target)
+    except EncoderError as error:
+        return error.cause.removeprefix("fails: ")
+    return ""
 
 
 def _default_codec(container: str, color: ColorSpec) -> str:
@@ -434,11 +553,14 @@ def _arguments(
     options: EncodeOptions, name: str, codec: Codec, color: ColorSpec, container: str
 ) -> tuple[str, ...]:
     """Ffmpeg output arguments for quality and preset, and the user's own behind them."""
-    arguments = _with_light([*codec.fixed], codec.encoder, color)
+    base = [*codec.fixed]
+    if options.lossless:
+        base = _lossless(base, name, codec)
+    arguments = _with_light(base, codec.encoder, color)
     crf = codec.crf if options.crf is None else options.crf
-    if crf is not None:
+    if crf is not None and not options.lossless:
         _check_crf(crf, options, name, codec)
-        arguments += ["-crf", f"{crf:g}"]
+        arguments += [codec.quality, f"{crf:g}"]
     preset = options.preset or codec.preset
     if name == "prores" and preset is None:
         preset = "hq" if color.chroma is Chroma.C422 else "4444"
@@ -450,6 +572,18 @@ def _arguments(
     if container == "avi":
         arguments += ["-bf", "0"]  # AVI has no presentation times to put B-frames in order
     return (*arguments, *options.extra)
+
+
+def _lossless(arguments: list[str], name: str, codec: Codec) -> list[str]:
+    """Arguments that keep every sample; an option that is there already is replaced."""
+    if codec.lossless is None:
+        able = ", ".join(short for short, row in CODECS.items() if row.lossless is not None)
+        raise UsageError("--lossless", f"{name} cannot be lossless", f"These can: {able}.")
+    kept = list(arguments)
+    if codec.lossless and codec.lossless[0] in kept:
+        at = kept.index(codec.lossless[0])
+        del kept[at : at + 2]
+    return [*kept, *codec.lossless]
 
 
 def _with_light(arguments: list[str], encoder: str, color: ColorSpec) -> list[str]:

@@ -9,7 +9,7 @@ import secrets
 import tempfile
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -73,6 +73,8 @@ def finish(
     target: Path,
     *,
     audio: bool = True,
+    subtitles: bool = True,
+    tags: Mapping[str, str] | None = None,
     shift: Fraction = ZERO,
     cut: tuple[Fraction, Fraction | None] | None = None,
     stretch: Fraction | None = None,
@@ -91,6 +93,8 @@ def finish(
         source: The source, from `probe`.
         target: File to write, a temporary name; replaced if it exists.
         audio: Whether sound tracks are kept.
+        subtitles: Whether subtitle tracks are kept.
+        tags: Tags of the container beside the source's.
         shift: Seconds to subtract from the source tracks' times: by how much the source's time of
             the first output frame is greater than the time that the frame was written with. 0
             where the frames keep their times.
@@ -117,7 +121,9 @@ def finish(
         film = _film([video] if isinstance(video, Path) else video)
         base = _base(source, film.origin, shift, cut)
         times = Times(film.origin, shift, stretch or ONE, base, cut)
-        mux = _Mux(stack, source, target, form, ffmpeg, notices, times, audio)
+        mux = _Mux(
+            stack, source, target, form, ffmpeg, notices, times, audio, subtitles, tags or {}
+        )
         return mux.run(film, last_duration)
 
 
@@ -353,6 +359,8 @@ class _Mux:
     notices: list[str]
     times: Times
     audio: bool
+    subtitles: bool
+    tags: Mapping[str, str]
     flows: list[Iterator[Timed]] = field(default_factory=list)
 
     def run(self, film: _Film, last: Fraction | None) -> tuple[str, ...]:
@@ -366,6 +374,7 @@ class _Mux:
         self.flows.append(self._picture_packets(film, picture, final))
         self._add_others(out, source)
         out.metadata.update(kept_tags(source.metadata))
+        out.metadata.update(self.tags)
         end = self.times.origin + (pts[-1] + final) * tb - self.times.base
         out.set_chapters(_chapters(source, self.times, end))
         for _, packet in heapq.merge(*self.flows, key=_by_time):
@@ -449,6 +458,8 @@ class _Mux:
             if stream.index == self.source.video.index:
                 continue
             if stream.type == "audio" and not self.audio:
+                continue
+            if stream.type == "subtitle" and not self.subtitles:
                 continue
             if isinstance(stream, AttachmentStream):
                 self._attach(out, stream)

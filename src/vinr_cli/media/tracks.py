@@ -55,6 +55,11 @@ class Times:
         """The result's time of a source time, in seconds."""
         return self.origin + self.stretch * (time - self.shift - self.origin) - self.base
 
+    def kept(self, start: Fraction, length: Fraction) -> Fraction:
+        """How much of a span from `start` on lies before the cut's end, in seconds."""
+        last = None if self.cut is None else self.cut[1]
+        return length if last is None else max(min(length, last - start), Fraction(0))
+
     def keeps(self, start: Fraction, end: Fraction) -> bool:
         """Whether any of a span of source time is kept."""
         if self.cut is None:
@@ -93,6 +98,8 @@ class Track:
         picture = bool(self.source.disposition & Disposition.attached_pic)
         if not picture and not self.times.keeps(start, start + length):
             return None
+        if self.source.type == "subtitle":  # a text can be shown for less long, sound cannot
+            length = self.times.kept(start, length)
         time = Fraction(0) if picture else self.times(start)
         lag = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
         fine = tb if self.step is None else min(tb, self.step / 1000)

@@ -218,10 +218,12 @@ class FrameWriter:
         origin = self._origin * self._time_base
         tags = {**self._metadata, "comment": f"{ORIGIN}{origin}"}
         command = [str(encoder.ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-y"]
-        command += ["-loglevel", "error", "-f", "nut", "-i", "pipe:0", "-map", "0:v:0"]
+        command += ["-loglevel", "error", *encoder.setup, "-f", "nut", "-i", "pipe:0"]
+        command += ["-map", "0:v:0"]
         command += ["-vf", self._filters(), "-fps_mode", "passthrough"]
         command += ["-enc_time_base", "demux", "-c:v", encoder.encoder]
-        command += ["-pix_fmt", encoder.pix_fmt, *encoder.arguments]
+        command += [] if encoder.upload else ["-pix_fmt", encoder.pix_fmt]
+        command += encoder.arguments
         for key, value in tags.items():
             command += ["-metadata", f"{key}={value}"]
         return [*command, "-f", encoder.part_format, url(self.path)]
@@ -235,7 +237,8 @@ class FrameWriter:
         if color.chroma is Chroma.C420:
             marks.append(f"chroma_location={color.siting}")
         shape = self._sample_aspect
-        return f"setparams={':'.join(marks)},setsar={shape.numerator}/{shape.denominator}"
+        upload = f",{self.encoder.upload}" if self.encoder.upload else ""
+        return f"setparams={':'.join(marks)},setsar={shape.numerator}/{shape.denominator}{upload}"
 
 
 class _Ffmpeg:

@@ -1,0 +1,66 @@
+"""What becomes of a source's other streams, told before any work: `mux.finish` does the same."""
+
+from collections.abc import Collection
+
+from av.stream import AttachmentStream, Disposition, Stream
+
+from vinr_cli.media.borders import reading
+from vinr_cli.media.probe import MediaInfo, codec_name, open_input
+from vinr_cli.media.reencode import SUBTITLE_OF, audio_codec
+from vinr_cli.media.tracks import TEXT_SUBTITLES, describe, holds
+
+
+def changed_tracks(
+    source: MediaInfo, form: str, *, left_out: Collection[str] = (), stretched: bool = False
+) -> list[str]:
+    """One line for each stream that the result will not have, or not as it is.
+
+    Args:
+        source: The source, from `probe`.
+        form: ffmpeg's name of the target's format.
+        left_out: Kinds of streams (audio, subtitle) that the user does not want.
+        stretched: Whether sound is stretched.
+
+    Returns:
+        The lines of `mux.finish`, in file order; conversions may still fail there.
+
+    Raises:
+        InputError: If the source cannot be opened.
+    """
+    lines = []
+    with reading(source.path), open_input(source.path) as container:
+        for stream in container.streams:
+            if stream.index == source.video.index or stream.type in left_out:
+                continue
+            line = _fate(source, form, stream, stretched=stretched)
+            if line:
+                lines.append(line)
+    return lines
+
+
+def _fate(source: MediaInfo, form: str, stream: Stream, *, stretched: bool) -> str:
+    """What happens to one stream; empty if it is copied."""
+    if isinstance(stream, AttachmentStream):
+        file = stream.metadata.get("filename", f"attachment-{stream.index}")
+        kept = form == "matroska"
+        return "" if kept else f"attachment {file} is not kept: only mkv holds attachments"
+    copied = holds(form, stream)
+    if stream.type == "audio":
+        return "" if copied and not stretched else _sound(source, form, stream, stretched=stretched)
+    if stream.type == "subtitle":
+        return "" if copied else _subtitle(form, stream)
+    picture = stream.disposition & Disposition.attached_pic
+    return "" if picture and copied else f"{describe(stream)} is not kept"
+
+
+def _sound(source: MediaInfo, form: str, stream: Stream, *, stretched: bool) -> str:
+    info = next(t for t in source.tracks if t.index == stream.index)
+    why = "is stretched" if stretched else f"does not fit into {form}"
+    return f"{describe(stream)} {why}: converted to {audio_codec(form, info.channels or 2)}"
+
+
+def _subtitle(form: str, stream: Stream) -> str:
+    codec = SUBTITLE_OF.get(form)
+    if codec is None or codec_name(stream) not in TEXT_SUBTITLES:
+        return f"{describe(stream)} is not kept: {form} cannot hold it"
+    return f"{describe(stream)} does not fit into {form}: converted to {codec}"
