@@ -5,11 +5,13 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from vinr_cli.color.spec import Chroma, Matrix
 from vinr_cli.errors import InputError
 from vinr_cli.media.probe import probe, scan_timestamps
+from vinr_cli.media.reader import FrameReader
 
 Make = Callable[..., Path]
 
@@ -237,3 +239,40 @@ def test_a_limit_stops_early(clip: Make) -> None:
     path = clip("in.mp4")
 
     assert len(scan_timestamps(path, probe(path).video, limit=5).pts) == 5
+
+
+@pytest.mark.parametrize("kind", ["vp8", "vp9"])
+def test_pictures_that_are_never_shown_have_no_time(make: Make, tmp_path: Path, kind: str) -> None:
+    """Hidden reference pictures with packets of their own leave a constant rate constant."""
+    source = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2")
+    encode: tuple[str, ...] = (
+        "-c:v",
+        {"vp8": "libvpx", "vp9": "libvpx-vp9"}[kind],
+        "-auto-alt-ref",
+        "1",
+    )
+    encode = (
+        *encode,
+        "-lag-in-frames",
+        "16",
+        "-b:v",
+        "100k",
+        "-passlogfile",
+        str(tmp_path / "log"),
+    )
+    for number in ("1", "2"):
+        path = make("a.webm", *source, *encode, "-pass", number)
+    if kind == "vp9":
+        split = ("-c", "copy", "-bsf:v", "vp9_superframe_split")
+        path = make("a.nut", "-i", f"file:{path}", *split)
+    info = probe(path).video
+    with av.open(path) as container:
+        packets = sum(1 for p in container.demux(video=0) if p.size)
+
+    times = scan_timestamps(path, info)
+
+    with FrameReader(path, info) as reader:
+        shown = [frame.pts for frame in reader]
+    assert packets > len(shown) == 50
+    assert list(times.pts) == shown
+    assert not times.variable

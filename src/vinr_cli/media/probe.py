@@ -26,7 +26,7 @@ from vinr_cli.color.spec import (
     matrix_of_tag,
 )
 from vinr_cli.errors import InputError
-from vinr_cli.media.borders import LIBRARY_ERRORS, reading, require_file, url, words_of
+from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, require_file, url, words_of
 from vinr_cli.media.formats import (
     FULL,
     MATRICES,
@@ -37,6 +37,7 @@ from vinr_cli.media.formats import (
     layout_of,
     siting_of,
 )
+from vinr_cli.media.limits import container_options, decoder_options
 from vinr_cli.media.siting import stated_siting
 
 _PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -206,10 +207,27 @@ def probe(path: Path) -> MediaInfo:
 def open_input(path: Path) -> InputContainer:
     """Open a file for reading; tags that are not UTF-8 lose the odd bytes, not the file.
 
+    Nothing but this file is read, and no frame above `limits.MAX_PIXELS` is allocated.
+
     Raises:
+        InputError: If it is of a kind that names other files, such as a playlist.
         av.error.FFmpegError, OSError: As PyAV raises them.
     """
-    return av.open(url(path), "r", metadata_errors="replace")
+    try:
+        container = av.open(
+            url(path),
+            "r",
+            metadata_errors="replace",
+            options=decoder_options(),
+            container_options=container_options(),
+        )
+    except av.error.ArgumentError as error:
+        cause = "is in no format that is read; playlists and scripts that name other files are not"
+        raise InputError(path, cause, "Give the video itself.") from error
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.options = decoder_options()
+    return container
 
 
 def codec_name(stream: Stream) -> str:
@@ -245,7 +263,7 @@ def scan_timestamps(path: Path, info: VideoInfo, limit: int | None = None) -> Ti
                 break
             if packet is None:
                 break
-            if not packet.size or packet.is_discard:
+            if not packet.size or packet.is_discard or is_hidden(info.codec, packet):
                 continue
             count += 1
             if packet.pts is None:
@@ -256,6 +274,26 @@ def scan_timestamps(path: Path, info: VideoInfo, limit: int | None = None) -> Ti
     unique = tuple(sorted(set(times)))
     last = durations[unique[-1]] if unique else None
     return _statistics(unique, len(times) - len(unique), missing, last, info.time_base)
+
+
+def is_hidden(codec: str, packet: AnyPacket) -> bool:
+    """Whether a packet of VP8 or VP9 is a picture that is never shown, only referred to.
+
+    Some muxers give such a picture a packet and a time of its own. The first bits of a frame say
+    whether it is shown (RFC 6386, 9.1; the VP9 bitstream specification, 6.2); a VP9 packet that
+    ends with a superframe's marker holds a shown one too.
+    """
+    if codec not in ("vp8", "vp9") or not packet.size:
+        return False
+    data = memoryview(packet)
+    first, last = data[0], data[-1]
+    if codec == "vp8":
+        return not first & 0x10
+    if last & 0xE0 == 0xC0 and packet.size > 1:
+        return False
+    spare = 0 if first >> 4 & 3 == 3 else 1  # profile 3 has one bit more in front
+    shown_again = first >> (2 + spare) & 1
+    return not shown_again and not first >> spare & 1
 
 
 def _statistics(

@@ -1,7 +1,8 @@
 """Frames of a video stream as planes with exact presentation times."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,14 @@ from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, require_f
 from vinr_cli.media.deinterlace import deinterlaced
 from vinr_cli.media.formats import layout_of, pixel_format
 from vinr_cli.media.probe import VideoInfo, open_input
-from vinr_cli.media.scenes import SceneScorer
+from vinr_cli.media.scenes import (
+    FLASH_FRAMES,
+    FLASH_SCORE,
+    Luma,
+    SceneScorer,
+    small_luma,
+    without_flash,
+)
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -133,6 +141,36 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames from `start_pts` up to, not including, `end_pts`."""
+        if self._score is None:
+            yield from self._frames()
+            return
+        waiting: deque[Frame] = deque()  # frames whose followers may say that they are a flash
+        before: deque[Luma] = deque(maxlen=FLASH_FRAMES + 1)
+        for frame in self._frames():
+            waiting.append(frame)
+            if len(waiting) > FLASH_FRAMES:
+                yield self._settled(waiting, before)
+        while waiting:
+            yield self._settled(waiting, before)
+
+    def _settled(self, waiting: deque[Frame], before: deque[Luma]) -> Frame:
+        """Take the first of some frames, with its score lowered if it belongs to a flash.
+
+        Args:
+            waiting: Frames in order; the first is taken away.
+            before: Luma of the frames before it, the latest last; its own is added.
+        """
+        depth = self._info.color.depth
+        frame = waiting.popleft()
+        luma = small_luma(frame.planes[0], depth)
+        if before and frame.change is not None and frame.change >= FLASH_SCORE:
+            after = [small_luma(f.planes[0], depth) for f in waiting]
+            frame = replace(frame, change=without_flash(frame.change, before, luma, after))
+        before.append(luma)
+        return frame
+
+    def _frames(self) -> Iterator[Frame]:
+        """The frames, with their raw scores."""
         clock = _Clock(_usual_interval(self._info), self.notices, self.where)
         count = 0
         last: int | None = None
