@@ -89,7 +89,8 @@ class FrameReader:
 
     Attributes:
         notices: What had to be repaired or left out, complete once the iteration has ended.
-        corrupt: Frames so far that are damaged in part.
+        corrupt: Times of the frames so far that are damaged in part; with scores, the decoder is
+            a few frames ahead.
         truncated: Why the stream is shorter than it says, once the iteration has ended; empty if
             it is not.
         end_pts: As given.
@@ -115,7 +116,7 @@ class FrameReader:
         self._start = start_pts
         self.end_pts = end_pts
         self.truncated = ""
-        self.corrupt = 0
+        self.corrupt: list[int | None] = []
         self._score = SceneScorer() if score_changes else None
         self._container: InputContainer | None = None
         self._damaged = 0
@@ -154,7 +155,7 @@ class FrameReader:
             yield self._settled(waiting, before)
 
     def _settled(self, waiting: deque[Frame], before: deque[Luma]) -> Frame:
-        """Take the first of some frames, with its score lowered if it belongs to a flash.
+        """Take the first of some frames, with score 0 if it begins or ends a flash.
 
         Args:
             waiting: Frames in order; the first is taken away.
@@ -217,8 +218,8 @@ class FrameReader:
         if lost:
             where = self.where(min(lost))
             self.notices.append(f"{len(lost)} frames did not come out (first at {where})")
-        if self.corrupt > 1:
-            self.notices.append(f"{self.corrupt} frames in all are damaged in part")
+        if len(self.corrupt) > 1:
+            self.notices.append(f"{len(self.corrupt)} frames in all are damaged in part")
         if count == 0 and self._start is None and self.end_pts is None:
             raise InputError(self._path, "no frame of its video can be decoded")
         claimed = self._info.duration
@@ -327,7 +328,7 @@ class FrameReader:
     def _note_corrupt(self, frame: VideoFrame) -> None:
         if not self.corrupt:
             self.notices.append(f"the frame at {self.where(frame.pts)} is damaged in part")
-        self.corrupt += 1
+        self.corrupt.append(frame.pts)
 
 
 def planes_of(frame: VideoFrame, info: VideoInfo) -> tuple[Plane, ...]:

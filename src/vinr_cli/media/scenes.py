@@ -16,7 +16,7 @@ FLASH_FRAMES = 2
 """Longest flash, in frames: after it the picture is the one before it again."""
 FLASH_SCORE = 4.0
 """Changes below this are not looked at again: no useful threshold of a cut is lower."""
-_ALIKE = 0.4
+_ALIKE = 0.6
 """A picture is the one before a flash if it differs from it by less than this share of the flash's
 own score. Motion over three frames stays below; another scene does not."""
 _PLACES = 48
@@ -78,7 +78,7 @@ def small_luma(plane: NDArray[Any], depth: int) -> Luma:
 def without_flash(
     score: float, before: Sequence[Luma], picture: Luma, after: Sequence[Luma]
 ) -> float:
-    """Score of a frame, lowered where it begins or ends a flash.
+    """Score of a frame, 0 where it begins or ends a flash.
 
     Args:
         score: The frame's score, in per cent of the range.
@@ -87,10 +87,10 @@ def without_flash(
         after: The pictures that follow it, up to `FLASH_FRAMES`.
 
     Returns:
-        The score; or, if that is much less, how much the picture before it differs from one that
-        follows (a flash begins), or the frame itself from one before the latest (a flash ends).
+        The score; or 0, if the picture before it is much nearer than that to one that follows (a
+        flash begins), or the frame itself to one before the latest (a flash ends).
     """
     pairs = [(before[-1], other) for other in after]
     pairs += [(picture, other) for other in list(before)[:-1]]
     least = min((float(np.abs(a - b).mean()) for a, b in pairs), default=score)
-    return least if least < _ALIKE * score else score
+    return 0.0 if least < _ALIKE * score else score
