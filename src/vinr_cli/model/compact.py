@@ -26,8 +26,18 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
 from vinr_cli.model.config import CompactConfig
+from vinr_cli.model.fused import (
+    FusedCanvas,
+    FusedPrepared,
+    available,
+    blend_of,
+    decode,
+    paint,
+    time_map,
+)
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
+from vinr_cli.native.library import Kernels
 
 PYRAMID_STRIDE = 8
 """LR pixels per cell of the coarsest level that has features of its own."""
@@ -37,6 +47,9 @@ BAND_PIXELS = 1 << 15
 
 STILL_LOGIT = -3.0
 """Where the weight of the unmoved colour starts: low, so that the motion is learned first."""
+
+LEAST_SHARE = 0.02
+"""What t is kept away from 0 and 1 by where the blending weights take its logarithm."""
 
 TIME_FEATURES = 3
 """t, t² and sin πt."""
@@ -246,13 +259,7 @@ class SpaceINR(nn.Module):
             frame: Features of a frame.
             factors: Samples per LR pixel, vertically and horizontally, from 1 up.
         """
-        mix = torch.einsum("yj,xk->yxjk", *(self._cosines(f) for f in factors)).flatten(0, 1)
-        mix = mix.flatten(1)
-        layer, n = self.coefficients, self.channels
-        weight = torch.einsum(
-            "pj,njcyx->npcyx", mix, layer.weight.view(n, -1, *layer.weight.shape[1:])
-        )
-        bias = _bias(layer).view(n, -1) @ mix.t()
+        weight, bias = self._folded(factors)
         colours = self._paint(frame.trunk, weight[:3], bias[:3], factors)
         texture = self._paint(frame.trunk, weight[3:], bias[3:], factors)
         # With `antialias` the cubic's parameter is -1/2, the one of the usual bicubic enlargement.
@@ -264,6 +271,21 @@ class SpaceINR(nn.Module):
             antialias=True,
         )
         return Canvas(colours + enlarged, texture, factors)
+
+    def fused(self, kernels: Kernels, frame: CompactFrame, factors: tuple[int, int]) -> FusedCanvas:
+        """The same canvas as `forward` gives, for the native kernels."""
+        weight, bias = self._folded(factors)
+        return paint(kernels, frame.trunk, frame.padded, weight=weight, bias=bias, factors=factors)
+
+    def _folded(self, factors: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Weights (n, fy·fx, C, 3, 3) and bias (n, fy·fx) of the convolution that paints."""
+        mix = torch.einsum("yj,xk->yxjk", *(self._cosines(f) for f in factors)).flatten(0, 1)
+        mix = mix.flatten(1)
+        layer, n = self.coefficients, self.channels
+        weight = torch.einsum(
+            "pj,njcyx->npcyx", mix, layer.weight.view(n, -1, *layer.weight.shape[1:])
+        )
+        return weight, _bias(layer).view(n, -1) @ mix.t()
 
     @staticmethod
     def _paint(trunk: Tensor, weight: Tensor, bias: Tensor, factors: tuple[int, int]) -> Tensor:
@@ -513,13 +535,26 @@ class TimeINR(nn.Module):
             (B, 4 + 2 + motion_features, Hp, Wp): flow (x, y) to the first frame and to the second
             in LR pixels, two logits, features.
         """
-        times = torch.stack([t, t * t, torch.sin(math.pi * t)], 1)
-        hidden = F.relu(features.state + self.time(times)[:, :, None, None])
+        hidden = F.relu(features.state + self._shift(t)[:, :, None, None])
         out = self.last(F.relu(self.middle(hidden))).float()
         t = t[:, None, None, None]
         to_first = -t * (features.motion + out[:, 0:2])
         to_second = (1 - t) * (features.motion + out[:, 2:4])
         return torch.cat([to_first, to_second, out[:, 4:]], 1)
+
+    def _shift(self, t: Tensor) -> Tensor:
+        """What the time adds to the first layer: (B, hidden)."""
+        shift: Tensor = self.time(torch.stack([t, t * t, torch.sin(math.pi * t)], 1))
+        return shift
+
+    def fused(self, kernels: Kernels, features: CompactFeatures, t: Tensor) -> list[Tensor]:
+        """The same as `forward`, by native kernels: (Hp, Wp, LANE) of every pair."""
+        layers = self.middle, self.last
+        rows = zip(features.state, features.motion, self._shift(t), t.tolist(), strict=True)
+        return [
+            time_map(kernels, state, motion, shift=shift, layers=layers, t=at)
+            for state, motion, shift, at in rows
+        ]
 
 
 class Decoder(nn.Module):
@@ -560,7 +595,7 @@ class Decoder(nn.Module):
         hidden = F.relu(self.first(seen) + self.time(t[:, None])[:, :, None, None])
         out = self.last(F.relu(self.middle(hidden))).float()
         # At t = 0 the first frame's colour starts with all the weight, at t = 1 the second's.
-        near = step.clamp(0.02, 0.98)
+        near = step.clamp(LEAST_SHARE, 1 - LEAST_SHARE)
         logits = motion[:, :2] + out[:, 3:]
         from_first = logits[:, :1] + torch.log(1 - near)
         from_second = torch.log(near).expand_as(from_first)
@@ -616,6 +651,19 @@ def _inner_axis(axis: Axis) -> Axis:
     return Axis(axis.lr, axis.lr, axis.offset, stop, axis.offset, axis.held)
 
 
+def _continues(previous: Prepared, features: Features, grid: Grid) -> bool:
+    """Whether the later frame of `previous` is the earlier one of `features`, on one grid."""
+    return previous.features.second is features.first and previous.grid == grid
+
+
+def _shrink(grid: Grid, inner: Grid, device: torch.device) -> tuple[Tensor | None, Tensor | None]:
+    """What brings inner rows and columns to the grid's; None where they are the grid's."""
+    return (
+        None if inner.rows is grid.rows else shrink_matrix(grid.rows, inner.rows, device),
+        None if inner.cols is grid.cols else shrink_matrix(grid.cols, inner.cols, device),
+    )
+
+
 class CompactVideoINR(VideoINR, config=CompactConfig):
     """The packaged network; see the module's text.
 
@@ -650,24 +698,35 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
         return CompactFeatures(first, second, motion, self.time.state(state), levels)
 
     def prepare(
-        self, features: CompactFeatures, grid: Grid, previous: CompactPrepared | None = None
-    ) -> CompactPrepared:
+        self,
+        features: CompactFeatures,
+        grid: Grid,
+        previous: CompactPrepared | FusedPrepared | None = None,
+    ) -> CompactPrepared | FusedPrepared:
         """See `VideoINR.prepare`."""
         inner = Grid(_inner_axis(grid.rows), _inner_axis(grid.cols))
         factors = (-(-inner.rows.hr // inner.rows.lr), -(-inner.cols.hr // inner.cols.lr))
-        shared = (
-            previous is not None
-            and previous.features.second is features.first
-            and previous.grid == grid
+        first, second = cast(CompactFrame, features.first), cast(CompactFrame, features.second)
+        kernels = available(
+            self.config, first.trunk, first.padded, features.motion, features.state, *self._kept()
         )
+        if kernels is not None:
+            if not isinstance(previous, FusedPrepared) or not _continues(previous, features, grid):
+                earlier = self.space.fused(kernels, first, factors)
+            else:
+                earlier = previous.canvases[1]
+            later = self.space.fused(kernels, second, factors)
+            rows, cols = inner.rows.position(), inner.cols.position()
+            shrink = _shrink(grid, inner, features.device)
+            return FusedPrepared(features, grid, (earlier, later), rows, cols, shrink)
         device = features.device
         rows, cols = inner.rows.position(device), inner.cols.position(device)
-        if shared and previous is not None:
+        if isinstance(previous, CompactPrepared) and _continues(previous, features, grid):
             canvas, still = previous.canvases[1], previous.still[1]
         else:
-            canvas = self.space(features.first, factors)
+            canvas = self.space(first, factors)
             still = canvas.still(rows, cols)
-        other = self.space(features.second, factors)
+        other = self.space(second, factors)
         return CompactPrepared(
             features=features,
             grid=grid,
@@ -675,14 +734,51 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
             still=(still, other.still(rows, cols)),
             rows=rows,
             cols=cols,
-            shrink=(
-                None if inner.rows is grid.rows else shrink_matrix(grid.rows, inner.rows, device),
-                None if inner.cols is grid.cols else shrink_matrix(grid.cols, inner.cols, device),
-            ),
+            shrink=_shrink(grid, inner, device),
         )
 
-    def render(self, prepared: CompactPrepared, t: Tensor) -> Tensor:
+    def _kept(self) -> tuple[Tensor, ...]:
+        """Weights whose format and device stand for all of the rendering's."""
+        return self.space.coefficients.weight, self.decoder.first.weight
+
+    def render(self, prepared: CompactPrepared | FusedPrepared, t: Tensor) -> Tensor:
         """See `VideoINR.render`."""
+        if isinstance(prepared, FusedPrepared):
+            out = self._render_fused(prepared, t)
+        else:
+            out = self._render_bands(prepared, t)
+        over_rows, over_cols = prepared.shrink
+        if over_rows is not None:
+            out = torch.matmul(over_rows, out)
+        if over_cols is not None:
+            out = torch.matmul(out, over_cols.t())
+        return out
+
+    def _render_fused(self, prepared: FusedPrepared, t: Tensor) -> Tensor:
+        """All that is rendered, by native kernels.
+
+        Raises:
+            ValueError: the kernels were turned off, or gradients on, after `prepare`.
+        """
+        kernels = available(self.config, *self._kept())
+        if kernels is None:
+            raise ValueError("prepared for native kernels, which cannot be used now")
+        motions = self.time.fused(kernels, cast(CompactFeatures, prepared.features), t)
+        decoder = self.decoder
+        layers, shifts = (decoder.first, decoder.middle, decoder.last), decoder.time(t[:, None])
+        out = torch.empty(len(t), 3, len(prepared.rows), len(prepared.cols))
+        for i, at in enumerate(t.tolist()):
+            cells = prepared.canvases[0].cells[i], prepared.canvases[1].cells[i]
+            blend = blend_of(at, STILL_LOGIT, LEAST_SHARE)
+            place = prepared.rows, prepared.cols
+            decode(
+                kernels, cells, motions[i], place=place, layers=layers, shift=shifts[i], t=at,
+                blend=blend, out=out[i],
+            )  # fmt: skip
+        return out
+
+    def _render_bands(self, prepared: CompactPrepared, t: Tensor) -> Tensor:
+        """All that is rendered, in PyTorch, in bands of rows."""
         motion: Tensor = self.time(prepared.features, t)
         height, width = len(prepared.rows), len(prepared.cols)
         band = height if torch.is_grad_enabled() else max(1, BAND_PIXELS // width)
@@ -690,13 +786,7 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
             self._render_rows(prepared, motion, t, y, min(y + band, height))
             for y in range(0, height, band)
         ]
-        out = bands[0] if len(bands) == 1 else torch.cat(bands, 2)
-        over_rows, over_cols = prepared.shrink
-        if over_rows is not None:
-            out = torch.matmul(over_rows, out)
-        if over_cols is not None:
-            out = torch.matmul(out, over_cols.t())
-        return out
+        return bands[0] if len(bands) == 1 else torch.cat(bands, 2)
 
     def _render_rows(
         self, prepared: CompactPrepared, motion: Tensor, t: Tensor, top: int, bottom: int
