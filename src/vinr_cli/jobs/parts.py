@@ -14,12 +14,15 @@ from vinr_cli.errors import InputError, VerificationError
 from vinr_cli.jobs.manifest import Ending, Ledger, Part
 from vinr_cli.media.mux import count_packets
 from vinr_cli.media.reader import Frame, FrameReader
+from vinr_cli.media.scenes import FLASH_FRAMES
 from vinr_cli.media.writer import FrameWriter
 from vinr_cli.plan.segments import PartGrid
 
-LEAD = 3
-"""Source frames that are decoded before the first one needed: the score of a change looks at the
-two frames before, so cuts are found where a run from the beginning finds them."""
+LEAD = FLASH_FRAMES + 4
+"""Source frames that are decoded before the first one needed: a score looks at the two frames
+before and a flash at some more, so cuts are found where a run from the beginning finds them."""
+TAIL = FLASH_FRAMES + 1
+"""Source frames that are decoded behind the last one needed, for the same reason."""
 
 
 class SourceFrames:
@@ -58,15 +61,13 @@ class SourceFrames:
         self._next = first
         self._strict = strict
         self._subject = subject
-        self._corrupt = 0
+        self._told = 0  # corrupt frames of the reader
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames in order."""
         latest: Frame | None = None
         for frame in self._reader:
-            if self._reader.corrupt > self._corrupt:
-                self._corrupt = self._reader.corrupt
-                self._lose(f"the frame at {self._reader.where(frame.pts)} is damaged in part")
+            self._tell_corrupt()
             if self.times is None:
                 yield frame
                 self._next += 1
@@ -96,6 +97,16 @@ class SourceFrames:
         yield frame
         self._next = index + 1
 
+    def _tell_corrupt(self) -> None:
+        """Note what the decoder has marked as damaged in part since the last time."""
+        for pts in self._reader.corrupt[self._told :]:
+            self._told += 1
+            index = self._next
+            if self.times is not None and pts is not None:
+                index = bisect_left(self.times, pts)
+            if index >= self._next:  # else it is of the lead, and told by the run that used it
+                self._lose(f"the frame at {self._reader.where(pts)} is damaged in part", index)
+
     def _conceal(self, stop: int, shown: Frame, times: Sequence[int]) -> Iterator[Frame]:
         """Stand-ins for the frames up to `stop`."""
         while self._next < stop:
@@ -109,10 +120,10 @@ class SourceFrames:
         times, end = self.times or (), self._reader.end_pts
         return len(times) if end is None else bisect_left(times, end)
 
-    def _lose(self, what: str) -> None:
+    def _lose(self, what: str, index: int | None = None) -> None:
         if self._strict:
             raise InputError(self._subject, what, "Without --strict it is concealed and told.")
-        self.losses.append((self._next, what))
+        self.losses.append((self._next if index is None else index, what))
 
 
 class PartsWriter:

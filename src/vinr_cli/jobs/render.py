@@ -12,7 +12,7 @@ from vinr_cli.engine.memory import keep_freed_memory
 from vinr_cli.engine.stream import WHOLE, Stream, Streamed, Stretch, Writer
 from vinr_cli.events import Event, Notice, PartDone, Reporter
 from vinr_cli.jobs.manifest import Ending, Ledger
-from vinr_cli.jobs.parts import LEAD, PartEnds, PartsWriter, SourceFrames
+from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames
 from vinr_cli.jobs.plan_upscale import Plan
 from vinr_cli.media.reader import FrameReader
 from vinr_cli.media.writer import FrameWriter
@@ -190,8 +190,8 @@ def _source(plan: Plan, start: int, stop: int | None) -> tuple[SourceFrames, Tim
             timeline.push(pts)
         if start > LEAD:
             first = times[start - LEAD]
-        if stop is not None and stop + 1 < len(times):
-            last = times[stop + 1]
+        if stop is not None and stop + TAIL < len(times):
+            last = times[stop + TAIL]
     reader = FrameReader(
         spec.input,
         video,

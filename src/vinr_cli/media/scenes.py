@@ -18,7 +18,7 @@ FLASH_SCORE = 4.0
 """Changes below this are not looked at again: no useful threshold of a cut is lower."""
 _ALIKE = 0.6
 """A picture is the one before a flash if it differs from it by less than this share of the flash's
-own score. Motion over three frames stays below; another scene does not."""
+own change. Motion over three frames stays below; another scene does not."""
 _PLACES = 48
 """Places looked at along the longer direction of a picture, about."""
 
@@ -92,5 +92,6 @@ def without_flash(
     """
     pairs = [(before[-1], other) for other in after]
     pairs += [(picture, other) for other in list(before)[:-1]]
-    least = min((float(np.abs(a - b).mean()) for a, b in pairs), default=score)
-    return 0.0 if least < _ALIKE * score else score
+    own = float(np.abs(before[-1] - picture).mean())  # scdet counts chroma too: not comparable
+    least = min((float(np.abs(a - b).mean()) for a, b in pairs), default=own)
+    return 0.0 if least < _ALIKE * own else score

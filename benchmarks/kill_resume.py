@@ -1,0 +1,221 @@
+"""Kill a job at random moments, go on each time, and compare with a run that nobody disturbed.
+
+``python benchmarks/kill_resume.py --kills 50 --seed 1`` makes a small video with scene cuts, runs
+``vinr upscale`` on it once in peace, then again with kill -9 at random moments: while it starts,
+while it makes frames, and while it puts the finished file together. It fails if the output differs
+by a byte, if the final name exists before the end, if a finished part is lost or changed, or if a
+kill costs more than the part that was open.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+from fuzz import make_weights
+
+PHASES = ("start", "frames", "end")
+_START_SECONDS = 2.5
+"""About how long the program loads before its first frame."""
+
+
+def write_clip(path: Path, frames: int) -> Path:
+    """A moving pattern of 64x48 with a scene cut every 37 frames, and sound."""
+    with av.open(path, "w") as container:
+        options = {"preset": "ultrafast", "g": "12", "bf": "2"}
+        video = cast(Any, container.add_stream("libx264", rate=25, options=options))
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = cast(Any, container.add_stream("aac", rate=48000))
+        y, x = np.mgrid[:48, :64]
+        for i in range(frames):
+            levels = ((x * 3 + y * 2 + i * 5 + i // 37 * 90) % 256).astype(np.uint8)
+            picture = np.stack([levels, 255 - levels, levels // 2], -1)
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = i, Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+        for start in range(0, frames * 1920 - 1024, 1024):
+            wave = (np.sin(np.arange(start, start + 1024) * 0.05) * 0.3).astype(np.float32)
+            sound = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+            sound.sample_rate, sound.pts, sound.time_base = 48000, start, Fraction(1, 48000)
+            container.mux(audio.encode(sound))
+        container.mux(audio.encode())
+    return path
+
+
+@dataclass
+class Run:
+    """A running job and what it has said."""
+
+    process: "subprocess.Popen[str]"
+    parts: int = 0
+    earlier: int = 0
+    working: threading.Event = field(default_factory=threading.Event)
+    rendered: threading.Event = field(default_factory=threading.Event)
+
+    def listen(self) -> None:
+        """Take the events until the process has gone."""
+        if self.process.stdout is None:
+            return
+        for line in self.process.stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:  # the line that was being written
+                continue
+            if event["event"] == "part":
+                self.parts += 1
+            if event["event"] == "progress":
+                self.earlier = event["earlier"]
+                self.working.set()
+                if event["done"] == event["total"]:
+                    self.rendered.set()
+        self.working.set()
+        self.rendered.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a series of kills came to.
+
+    Attributes:
+        kills: By phase.
+        faults: What went wrong, a line each.
+        identical: Whether the output has the bytes of the undisturbed run.
+        lost: Most output frames that one kill cost.
+    """
+
+    kills: Counter[str]
+    faults: tuple[str, ...]
+    identical: bool
+    lost: int
+
+
+class Series:
+    """One job that is killed again and again.
+
+    Args:
+        folder: Where everything happens.
+        frames: Source frames.
+        part_frames: Output frames of a part.
+    """
+
+    def __init__(self, folder: Path, frames: int, part_frames: int) -> None:
+        self.folder = folder
+        self.source = write_clip(folder / "in.mp4", frames)
+        self.model = make_weights(folder / "tiny.safetensors")
+        self.part_frames = part_frames
+        self.output = folder / "out.mp4"
+        self.work = folder / "out.mp4.vinr"
+        self._end_seconds = 0.5  # from the last frame to the final name, measured in peace
+
+    def start(self, output: Path) -> Run:
+        """Start the job."""
+        command = [sys.executable, "-m", "vinr_cli", "upscale", str(self.source), "--json"]
+        command += ["--fps-mult", "2", "--model", str(self.model), "-o", str(output)]
+        command += ["--device", "cpu", "--part-frames", str(self.part_frames)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
+        run = Run(process)
+        threading.Thread(target=run.listen, daemon=True).start()
+        return run
+
+    def finished_parts(self) -> dict[str, tuple[str, int]]:
+        """Name of each part that has a record -> (its SHA-256, its frames)."""
+        found = {}
+        for record in self.work.glob("*-*.json"):
+            said = json.loads(record.read_text())
+            data = (self.work / said["file"]).read_bytes()
+            found[said["file"]] = (hashlib.sha256(data).hexdigest(), said["frames"])
+        return found
+
+    def kill_once(self, dice: random.Random, phase: str) -> str:
+        """Start, wait for a moment of the phase, kill; returns the phase that it was."""
+        run = self.start(self.output)
+        if phase == "start":
+            time.sleep(dice.uniform(0.05, _START_SECONDS))
+        elif phase == "frames":
+            run.working.wait(60)
+            time.sleep(dice.uniform(0, 0.6))
+        else:
+            run.rendered.wait(300)
+            time.sleep(dice.uniform(0, self._end_seconds))
+        was = "end" if run.rendered.is_set() else "frames" if run.working.is_set() else "start"
+        run.process.send_signal(signal.SIGKILL)
+        run.process.wait()
+        return was
+
+    def run(self, kills: int, seed: int) -> Report:
+        """The whole series."""
+        dice = random.Random(seed)  # noqa: S311 - not for secrets
+        calm = self.folder / "calm.mp4"
+        peaceful = self.start(calm)
+        peaceful.rendered.wait()
+        begin = time.monotonic()
+        peaceful.process.wait()
+        self._end_seconds = 0.8 * (time.monotonic() - begin)
+        count: Counter[str] = Counter()
+        faults: list[str] = []
+        before: dict[str, tuple[str, int]] = {}
+        ends = max(1, kills // 8)
+        for number in range(kills):
+            last = number >= kills - ends
+            wanted = "end" if last else dice.choices(PHASES[:2], (1, 2))[0]
+            count[self.kill_once(dice, wanted)] += 1
+            if self.output.exists():  # killed behind the rename: then it is the whole file
+                if self.output.read_bytes() != calm.read_bytes():
+                    faults.append(f"after kill {number} another file has the final name")
+                self.output.unlink()
+                before = {}
+            after = self.finished_parts()
+            faults += [f"kill {number} cost {p}" for p in before if after.get(p) != before[p]]
+            before = after
+            done = sum(frames for _, frames in after.values())
+            print(f"kill {number + 1} ({wanted}): {done} frames are finished", flush=True)
+        final = self.start(self.output)
+        if final.process.wait() != 0:
+            faults.append(f"the last run ends with {final.process.returncode}")
+        same = self.output.exists() and self.output.read_bytes() == calm.read_bytes()
+        lost = max((frames for _, frames in before.values()), default=0)
+        if self.work.exists():
+            faults.append("the work folder is left")
+        return Report(count, tuple(faults), same, lost)
+
+
+def main() -> int:
+    """Run a series and print what it came to; 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--frames", type=int, default=4000, help="source frames")
+    parser.add_argument("--part-frames", type=int, default=100)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="vinr-kill-") as folder:
+        series = Series(Path(folder), given.frames, given.part_frames)
+        report = series.run(given.kills, given.seed)
+    kills = ", ".join(f"{report.kills[phase]} {phase}" for phase in PHASES)
+    print(f"{sum(report.kills.values())} kills ({kills}); seed {given.seed}")
+    print(f"largest part, the most that a kill can cost: {report.lost} output frames")
+    print(f"identical to the undisturbed run: {'yes' if report.identical else 'NO'}")
+    for fault in report.faults:
+        print(f"fault: {fault}")
+    return 0 if report.identical and not report.faults else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""Kill -9 at random moments: a short series of `benchmarks/kill_resume.py`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.faults,
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL"),
+]
+
+
+def test_a_job_survives_kills(program: Any, tmp_path: Path) -> None:
+    """After six kills at random moments the output has the bytes of an undisturbed run."""
+    series = program("kill_resume").Series(tmp_path, frames=600, part_frames=60)
+    report = series.run(6, seed=3)
+    assert report.faults == ()
+    assert report.identical
+    assert sum(report.kills.values()) == 6
