@@ -29,6 +29,7 @@ CONTAINERS = {
     ".ts": "mpegts",
     ".mts": "mpegts",
     ".m2ts": "mpegts",
+    ".gif": "gif",
 }
 """File suffixes that can be written, with ffmpeg's name of the format."""
 
@@ -121,6 +122,11 @@ CODECS: dict[str, Codec] = {
         frozenset({"matroska", "avi"}), False, ("-level", "3", "-g", "1", "-slicecrc", "1"),
         lossless=(),
     ),
+    # Its parts are FFV1: a palette can be chosen when all pictures are there.
+    "gif": Codec(
+        "ffv1", "ffv1", None, (0, 0), None, (), "", frozenset({"gif"}), False,
+        ("-level", "3", "-g", "1", "-slicecrc", "1"),
+    ),
 }  # fmt: skip
 """The codecs that vinr knows by a short name."""
 
@@ -134,6 +140,8 @@ _HARDWARE: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {
 }
 """Kinds of hardware encoders in the order of preference: fixed arguments, quality option, arguments
 before the input, upload filter. Names and units as `ffmpeg -h encoder=...` prints them."""
+MAX_GIF_RATE = 50
+"""Players show a frame of less than two hundredths of a second for ten."""
 AUTO = "auto"
 """The `--codec` that takes a hardware encoder where one works."""
 
@@ -263,6 +271,9 @@ def choose(
     if container == "avi" and rate is None:
         fix = "Choose mp4 or mkv, or a constant rate with --fps."
         raise UsageError("avi", "cannot hold a variable frame rate", fix)
+    if container == "gif" and rate is not None and rate > MAX_GIF_RATE:
+        cause = f"cannot show {float(rate):g} frames/s: it counts hundredths of a second"
+        raise UsageError("gif", cause, f"Ask for --fps {MAX_GIF_RATE} or less.")
     formats = _pixel_formats(ffmpeg, codec.encoder)
     settled, notices = _settle_color(options, codec.encoder, color, formats)
     notices = [*hints, *notices]
@@ -339,7 +350,7 @@ def _codec(
     name = _ALIASES.get(asked.lower(), asked.lower())
     codec = CODECS.get(name)
     if codec is None and name in available:
-        short = next((s for s, c in CODECS.items() if c.encoder == name), None)
+        short = next((s for s, c in CODECS.items() if c.encoder == name and s != "gif"), None)
         if short is None:
             row = hardware_row(name) or _raw(name, available[name], container)
             _refuse_container(asked, name, row, container)
@@ -434,8 +445,8 @@ def _trouble(ffmpeg: Path, codec: Codec) -> str:
 
 def _default_codec(container: str, color: ColorSpec) -> str:
     """What is asked for when nothing is: the codec that most players of a container show."""
-    if container == "webm":
-        return "vp9"
+    if container in ("webm", "gif"):
+        return {"webm": "vp9", "gif": "gif"}[container]
     if container == "avi":
         return "h264"
     return "h265" if color.depth > 8 or is_hdr(color) else "h264"

@@ -23,6 +23,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vinr_cli.errors import EncoderError, OutputError, VerificationError
+from vinr_cli.media.animate import write_gif
 from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of, writing
 from vinr_cli.media.encoders import container_of
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
@@ -117,6 +118,15 @@ def finish(
         UsageError: If the target's suffix names no format.
     """
     form = container or container_of(target)
+    if form == "gif":
+        with writing(target), tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            film_file = Path(folder) / "film.mp4"
+            finish(
+                video, source, film_file, audio=False, subtitles=False, shift=shift, cut=cut,
+                stretch=stretch, ffmpeg=ffmpeg, notices=[], last_duration=last_duration,
+            )  # fmt: skip
+            write_gif(ffmpeg, film_file, target)
+        return ("video",)
     with writing(target), ExitStack() as stack:
         film = _film([video] if isinstance(video, Path) else video)
         base = _base(source, film.origin, shift, cut)

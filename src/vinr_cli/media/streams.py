@@ -28,6 +28,10 @@ def changed_tracks(
         InputError: If the source cannot be opened.
     """
     lines = []
+    if form == "gif" and source.video.rotation:
+        lines.append(
+            f"gif cannot say that the picture is turned by {source.video.rotation} degrees"
+        )
     with reading(source.path), open_input(source.path) as container:
         for stream in container.streams:
             if stream.index == source.video.index or stream.type in left_out:
@@ -40,6 +44,8 @@ def changed_tracks(
 
 def _fate(source: MediaInfo, form: str, stream: Stream, *, stretched: bool) -> str:
     """What happens to one stream; empty if it is copied."""
+    if form == "gif":
+        return f"{describe(stream)} is not kept: gif cannot hold it"
     if isinstance(stream, AttachmentStream):
         file = stream.metadata.get("filename", f"attachment-{stream.index}")
         kept = form == "matroska"
