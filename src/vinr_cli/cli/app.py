@@ -3,12 +3,14 @@
 Nothing heavy is imported here: `vinr --help` must not wait for torch.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 import typer
 
 from vinr_cli import __version__
+from vinr_cli.cli.bench import bench
 from vinr_cli.cli.console import (
     INTERRUPTED,
     READER_GONE,
@@ -29,7 +31,7 @@ from vinr_cli.cli.train import train
 from vinr_cli.cli.upscale import upscale
 from vinr_cli.errors import Interrupted, UsageError, VinrError
 
-COMMANDS: tuple[Callable[..., None], ...] = (upscale, probe, models, train, evaluate)
+COMMANDS: tuple[Callable[..., None], ...] = (upscale, probe, models, train, evaluate, bench)
 """Every command, in the order of the help; a command's name is its function's."""
 
 EXIT_CODES = (
@@ -86,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, see `errors` and `EXIT_CODES`.
     """
+    # Waiting OpenMP threads sleep: spinning ones take the cores that decoder and encoder need.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     hold_descriptors()
     session = Session()
     try:
