@@ -70,6 +70,7 @@ class VideoInfo:
         sample_aspect: Width of a pixel over its height.
         rotation: Degrees (0, 90, 180, 270) to turn a frame clockwise to show it upright.
         interlaced: Whether the first frame is interlaced.
+        mirrored: Whether `FrameReader` mirrors frames, left to right; `rotation` comes after it.
         deinterlace: Whether `FrameReader` makes whole pictures of interlaced frames.
         alpha: Whether the stream has an alpha channel, which is dropped.
     """
@@ -89,6 +90,7 @@ class VideoInfo:
     rotation: int
     interlaced: bool
     alpha: bool
+    mirrored: bool = False
     deinterlace: bool = True
 
 
@@ -356,7 +358,7 @@ def _describe_video(
     except ValueError as error:
         raise InputError(path, str(error)) from error
     codec = codec_name(stream)
-    rotation = _rotation(frame, notices)
+    rotation, mirrored = _rotation(frame, notices)
     lines = frame.width if rotation in (90, 270) else frame.height
     color = _color(frame, layout, codec, lines, notices)
     if layout.chroma is Chroma.C420:
@@ -384,6 +386,7 @@ def _describe_video(
         rotation=rotation,
         interlaced=bool(frame.interlaced_frame),
         alpha=alpha,
+        mirrored=mirrored,
     )
 
 
@@ -451,19 +454,24 @@ def without_deinterlacing(media: MediaInfo) -> MediaInfo:
     return replace(media, video=replace(media.video, deinterlace=False), notices=notices)
 
 
-def _rotation(frame: VideoFrame, notices: list[str]) -> int:
-    """Clockwise degrees that show a frame upright, from its display matrix."""
+def _rotation(frame: VideoFrame, notices: list[str]) -> tuple[int, bool]:
+    """Clockwise degrees that show a frame upright, and whether it is mirrored before.
+
+    A matrix that mirrors is a mirror, left to right, and then a turn by 180 degrees more than the
+    angle of its first row says: the mirror changes that row's sign.
+    """
     matrix = _side_data(frame, SideDataType.DISPLAYMATRIX)
     if len(matrix) < _MATRIX_BYTES:
-        return 0
+        return 0, False
     a, b, _, c, d = memoryview(matrix).cast("i")[:5]
-    if a * d - b * c < 0:
-        notices.append("its display matrix mirrors the picture: the mirroring is dropped")
-    degrees = -frame.rotation % 360
+    mirrored = a * d - b * c < 0
+    degrees = (-frame.rotation + (180 if mirrored else 0)) % 360
+    if mirrored:
+        notices.append("its display matrix mirrors the picture: the pixels are mirrored instead")
     upright = round(degrees / 90) * 90 % 360
     if upright != degrees:
         notices.append(f"its display matrix turns by {degrees} degrees: {upright} is used")
-    return upright
+    return upright, mirrored
 
 
 def _color(

@@ -203,7 +203,10 @@ class FrameReader:
                 f"the pixel format changes from {was} to {now} at {self.where(pts)}"
             )
         with reading(self._path, f"the frame at {self.where(pts)} cannot be used"):
-            return planes_of(frame, info)
+            planes = planes_of(frame, info)
+        if info.mirrored:
+            return tuple(np.ascontiguousarray(plane[:, ::-1]) for plane in planes)
+        return planes
 
     def _wants(self, pts: int) -> bool:
         """Whether a time lies in the span that was asked for."""
