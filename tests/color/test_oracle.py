@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def zscale(
     graph = f"zscale={words(given, 'in')}:{words(wanted, '')}:{same},format={pixel_format(wanted)}"
     height = width = SIDE * PATCHES
     raw = ["-f", "rawvideo", "-pix_fmt"]
-    command = [
+    command: list[str | Path] = [
         find_ffmpeg(EncodeOptions()), "-v", "error", *raw, pixel_format(given),
         "-video_size", f"{width}x{height}", "-i", "pipe:0", "-vf", graph,
         *raw, pixel_format(wanted), "pipe:1",

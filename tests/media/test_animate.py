@@ -2,14 +2,16 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from vinr_cli.color.spec import ColorSpec
+from vinr_cli.color.spec import Chroma, ColorSpec, Matrix
 from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.media.animate import write_gif
 from vinr_cli.media.encoders import choose
 from vinr_cli.media.mux import check, finish
 from vinr_cli.media.probe import probe
+from vinr_cli.media.reader import FrameReader
 from vinr_cli.media.streams import changed_tracks
 from vinr_cli.plan.job import EncodeOptions
 
@@ -45,5 +47,31 @@ def test_a_film_that_is_none_is_told(tmp_path: Path, ffmpeg: Path) -> None:
     """The words of ffmpeg itself come through."""
     (tmp_path / "a.mp4").write_bytes(b"no film")
 
-    with pytest.raises(EncoderError, match="no GIF"):
+    with pytest.raises(EncoderError, match="cannot be made"):
         write_gif(ffmpeg, tmp_path / "a.mp4", tmp_path / "a.gif")
+
+
+@pytest.mark.parametrize("kind", ["yuv420p", "yuv444p10le", "gray"])
+def test_y4m_has_the_samples_of_its_parts(
+    clip: Make, tmp_path: Path, ffmpeg: Path, kind: str
+) -> None:
+    """A y4m file holds the film's frames, rate and samples."""
+    part = clip("a.mp4", "-c:v", "ffv1", "-pix_fmt", kind, rate="24000/1001", seconds=0.4)
+    out = tmp_path / "out.y4m"
+
+    finish(part, probe(part), out, ffmpeg=ffmpeg, notices=[])
+
+    made = probe(out).video
+    assert made.rate == Fraction(24000, 1001)
+    with FrameReader(part, probe(part).video) as before, FrameReader(out, made) as after:
+        for a, b in zip(before, after, strict=True):
+            assert all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))
+
+
+def test_what_y4m_cannot_be_is_told_before() -> None:
+    """A variable rate is refused, and RGB becomes Y'CbCr."""
+    rgb = ColorSpec(Chroma.RGB, Matrix.RGB, full_range=True, tagged_matrix="gbr")
+
+    with pytest.raises(UsageError, match="variable"):
+        choose(EncodeOptions(), "yuv4mpegpipe", ColorSpec())
+    assert choose(EncodeOptions(), "yuv4mpegpipe", rgb, rate=Fraction(25)).pix_fmt == "yuv444p"

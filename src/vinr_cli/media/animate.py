@@ -1,4 +1,4 @@
-"""Animated pictures: a finished film to a GIF."""
+"""A finished film to a GIF, or to raw pictures."""
 
 import subprocess
 from pathlib import Path
@@ -23,13 +23,33 @@ def write_gif(ffmpeg: Path, film: Path, target: Path) -> None:
     Raises:
         EncoderError: If ffmpeg fails, with its own last words.
     """
+    _render(ffmpeg, film, target, ["-filter_complex", _GRAPH, "-loop", "0", "-f", "gif"])
+
+
+def write_y4m(ffmpeg: Path, film: Path, target: Path) -> None:
+    """Write a film's pictures uncompressed, with its constant rate (YUV4MPEG2).
+
+    Args:
+        ffmpeg: The binary.
+        film: A video file of a constant rate.
+        target: The y4m file; replaced if it exists.
+
+    Raises:
+        EncoderError: If ffmpeg fails, with its own last words.
+    """
+    deep = ["-strict", "-1"]  # more than 8 bits are an extension that all readers in use know
+    _render(ffmpeg, film, target, ["-map", "0:v", *deep, "-f", "yuv4mpegpipe"])
+
+
+def _render(ffmpeg: Path, film: Path, target: Path, arguments: list[str]) -> None:
+    """Run ffmpeg on a film, with its frames and times as they are."""
     command = [str(ffmpeg), "-hide_banner", "-nostdin", "-loglevel", "error", "-y"]
-    command += ["-noautorotate", "-i", url(film), "-filter_complex", _GRAPH]
-    command += ["-fps_mode", "passthrough", "-loop", "0", "-f", "gif", url(target)]
+    command += ["-noautorotate", "-i", url(film), "-fps_mode", "passthrough", *arguments]
+    command.append(url(target))
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:
         raise EncoderError(ffmpeg, f"cannot be run: {words_of(error)}") from error
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise EncoderError(target, f"no GIF was made: {words[-1] if words else 'ffmpeg failed'}")
+        raise EncoderError(target, f"cannot be made: {words[-1] if words else 'ffmpeg failed'}")

@@ -30,6 +30,7 @@ CONTAINERS = {
     ".mts": "mpegts",
     ".m2ts": "mpegts",
     ".gif": "gif",
+    ".y4m": "yuv4mpegpipe",
 }
 """File suffixes that can be written, with ffmpeg's name of the format."""
 
@@ -122,10 +123,15 @@ CODECS: dict[str, Codec] = {
         frozenset({"matroska", "avi"}), False, ("-level", "3", "-g", "1", "-slicecrc", "1"),
         lossless=(),
     ),
-    # Its parts are FFV1: a palette can be chosen when all pictures are there.
+    # Parts of these are FFV1: a palette can be chosen when all pictures are there, and raw video
+    # has no times that could join it.
     "gif": Codec(
         "ffv1", "ffv1", None, (0, 0), None, (), "", frozenset({"gif"}), False,
         ("-level", "3", "-g", "1", "-slicecrc", "1"),
+    ),
+    "y4m": Codec(
+        "ffv1", "ffv1", None, (0, 0), None, (), "", frozenset({"yuv4mpegpipe"}), False,
+        ("-level", "3", "-g", "1", "-slicecrc", "1"), lossless=(),
     ),
 }  # fmt: skip
 """The codecs that vinr knows by a short name."""
@@ -140,6 +146,8 @@ _HARDWARE: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {
 }
 """Kinds of hardware encoders in the order of preference: fixed arguments, quality option, arguments
 before the input, upload filter. Names and units as `ffmpeg -h encoder=...` prints them."""
+RENDERED = {"gif": "gif", "y4m": "yuv4mpegpipe"}
+"""Rows whose files are made of a finished film, with their formats; see `media.animate`."""
 MAX_GIF_RATE = 50
 """Players show a frame of less than two hundredths of a second for ten."""
 AUTO = "auto"
@@ -268,13 +276,17 @@ def choose(
     name, codec = _codec(options, container, color, available)
     if codec.hardware:
         _require_device(ffmpeg, codec)
-    if container == "avi" and rate is None:
+    if container in ("avi", "yuv4mpegpipe") and rate is None:
         fix = "Choose mp4 or mkv, or a constant rate with --fps."
-        raise UsageError("avi", "cannot hold a variable frame rate", fix)
+        raise UsageError(
+            {"avi": "avi"}.get(container, "y4m"), "cannot hold a variable frame rate", fix
+        )
     if container == "gif" and rate is not None and rate > MAX_GIF_RATE:
         cause = f"cannot show {float(rate):g} frames/s: it counts hundredths of a second"
         raise UsageError("gif", cause, f"Ask for --fps {MAX_GIF_RATE} or less.")
     formats = _pixel_formats(ffmpeg, codec.encoder)
+    if container == "yuv4mpegpipe":
+        formats = tuple(f for f in formats if f.startswith(("yuv4", "gray")))
     settled, notices = _settle_color(options, codec.encoder, color, formats)
     notices = [*hints, *notices]
     if (color.mastering or color.light) and codec.encoder not in _LIGHT_OPTIONS:
@@ -350,7 +362,9 @@ def _codec(
     name = _ALIASES.get(asked.lower(), asked.lower())
     codec = CODECS.get(name)
     if codec is None and name in available:
-        short = next((s for s, c in CODECS.items() if c.encoder == name and s != "gif"), None)
+        short = next(
+            (s for s, c in CODECS.items() if c.encoder == name and s not in RENDERED), None
+        )
         if short is None:
             row = hardware_row(name) or _raw(name, available[name], container)
             _refuse_container(asked, name, row, container)
@@ -445,8 +459,8 @@ def _trouble(ffmpeg: Path, codec: Codec) -> str:
 
 def _default_codec(container: str, color: ColorSpec) -> str:
     """What is asked for when nothing is: the codec that most players of a container show."""
-    if container in ("webm", "gif"):
-        return {"webm": "vp9", "gif": "gif"}[container]
+    if container in ("webm", "gif", "yuv4mpegpipe"):
+        return {"webm": "vp9", "gif": "gif", "yuv4mpegpipe": "y4m"}[container]
     if container == "avi":
         return "h264"
     return "h265" if color.depth > 8 or is_hdr(color) else "h264"

@@ -23,9 +23,9 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vinr_cli.errors import EncoderError, OutputError, VerificationError
-from vinr_cli.media.animate import write_gif
+from vinr_cli.media.animate import write_gif, write_y4m
 from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of, writing
-from vinr_cli.media.encoders import container_of
+from vinr_cli.media.encoders import RENDERED, container_of
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 from vinr_cli.media.reencode import SUBTITLE_OF, audio_codec, convert_audio, convert_subtitle
 from vinr_cli.media.tracks import (
@@ -118,14 +118,14 @@ def finish(
         UsageError: If the target's suffix names no format.
     """
     form = container or container_of(target)
-    if form == "gif":
+    if form in RENDERED.values():
         with writing(target), tempfile.TemporaryDirectory(dir=target.parent) as folder:
             film_file = Path(folder) / "film.mp4"
             finish(
                 video, source, film_file, audio=False, subtitles=False, shift=shift, cut=cut,
                 stretch=stretch, ffmpeg=ffmpeg, notices=[], last_duration=last_duration,
             )  # fmt: skip
-            write_gif(ffmpeg, film_file, target)
+            (write_gif if form == "gif" else write_y4m)(ffmpeg, film_file, target)
         return ("video",)
     with writing(target), ExitStack() as stack:
         film = _film([video] if isinstance(video, Path) else video)

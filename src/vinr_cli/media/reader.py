@@ -205,7 +205,7 @@ class FrameReader:
         with reading(self._path, f"the frame at {self.where(pts)} cannot be used"):
             planes = planes_of(frame, info)
         if info.mirrored:
-            return tuple(np.ascontiguousarray(plane[:, ::-1]) for plane in planes)
+            return tuple(plane[:, ::-1].copy() for plane in planes)
         return planes
 
     def _wants(self, pts: int) -> bool:

@@ -5,9 +5,12 @@ from collections.abc import Collection
 from av.stream import AttachmentStream, Disposition, Stream
 
 from vinr_cli.media.borders import reading
+from vinr_cli.media.encoders import RENDERED
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 from vinr_cli.media.reencode import SUBTITLE_OF, audio_codec
 from vinr_cli.media.tracks import TEXT_SUBTITLES, describe, holds
+
+_FILE = {form: row for row, form in RENDERED.items()}
 
 
 def changed_tracks(
@@ -28,7 +31,7 @@ def changed_tracks(
         InputError: If the source cannot be opened.
     """
     lines = []
-    if form == "gif" and source.video.rotation:
+    if form in RENDERED.values() and source.video.rotation:
         lines.append(
             f"gif cannot say that the picture is turned by {source.video.rotation} degrees"
         )
@@ -44,8 +47,8 @@ def changed_tracks(
 
 def _fate(source: MediaInfo, form: str, stream: Stream, *, stretched: bool) -> str:
     """What happens to one stream; empty if it is copied."""
-    if form == "gif":
-        return f"{describe(stream)} is not kept: gif cannot hold it"
+    if form in RENDERED.values():
+        return f"{describe(stream)} is not kept: {_FILE[form]} cannot hold it"
     if isinstance(stream, AttachmentStream):
         file = stream.metadata.get("filename", f"attachment-{stream.index}")
         kept = form == "matroska"
