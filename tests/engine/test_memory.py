@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from vinr_cli.engine import memory
-from vinr_cli.model.videoinr import VideoINR
-from vinr_cli.plan.tiles import Cost
+from vinr_cli.model import ModelConfig, VideoINR
 
 CPU = torch.device("cpu")
 
@@ -53,26 +52,14 @@ def test_a_budget_is_the_users_or_a_share(monkeypatch: pytest.MonkeyPatch) -> No
     assert memory.budget_of(CPU, None) == 500
 
 
-def test_a_network_may_state_its_own_figures(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`halo`, `alignment` and `pair_bytes` of a network win over the defaults."""
-    assert memory.cost_of(network) == memory.COSTS["compact"]
-    assert memory.alignment_of(network) == 8
-    monkeypatch.setattr(network, "halo", 5, raising=False)
-    monkeypatch.setattr(network, "alignment", 4, raising=False)
-    monkeypatch.setattr(network, "pair_bytes", (1, 2), raising=False)
-    assert memory.halo_of(network) == 5
-    assert memory.alignment_of(network) == 4
-    assert memory.cost_of(network) == Cost(1, 2)
+def test_every_network_states_its_figures() -> None:
+    """Both families state halo, alignment and bytes; the published one is the dearer."""
+    compact = VideoINR(ModelConfig.compact(octaves=1))
+    published = VideoINR(ModelConfig.published(width=8, front_blocks=1, back_blocks=1))
 
-
-def test_an_unknown_family_is_taken_for_the_dearest(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A network of a family without a measured cost gets the most careful estimate."""
-    monkeypatch.setattr(memory, "COSTS", {"a": Cost(1, 1), "b": Cost(9, 2)})
-    assert memory.cost_of(network) == Cost(9, 2)
+    assert (compact.halo, compact.alignment) == (96, 16)
+    assert (published.halo, published.alignment) == (64, 4)
+    assert published.pair_bytes > compact.pair_bytes
 
 
 @pytest.mark.parametrize(

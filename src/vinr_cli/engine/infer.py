@@ -10,17 +10,14 @@ import torch
 from torch import Tensor
 
 from vinr_cli.engine.memory import (
-    alignment_of,
     budget_of,
-    cost_of,
-    halo_of,
     is_out_of_memory,
     release,
 )
 from vinr_cli.errors import DeviceError
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import FrameFeatures, Prepared, VideoINR
-from vinr_cli.plan.tiles import Span, Tile, cut, fit, smaller, tile_bytes
+from vinr_cli.plan.tiles import Cost, Span, Tile, cut, fit, smaller, tile_bytes
 
 SMALLEST_TILE = 16
 """LR pixels of the smallest core that is tried when memory runs out."""
@@ -79,8 +76,8 @@ class PairRenderer:
         self._budget = budget_of(self._device, budget)
         self._tiles_allowed = tile != 0
         self._notify = notify
-        self._cost = cost_of(model)
-        self._cut = {"halo": halo_of(model), "align": alignment_of(model)}
+        self._cost = Cost(*model.pair_bytes)
+        self._cut = {"halo": model.halo, "align": model.alignment}
         if tile is None:
             self.layout = fit(lr, hr, self._budget, self._cost, floor=SMALLEST_TILE, **self._cut)
         else:

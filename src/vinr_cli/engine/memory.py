@@ -7,27 +7,6 @@ from pathlib import Path
 
 import torch
 
-from vinr_cli.model.videoinr import VideoINR
-from vinr_cli.plan.tiles import Cost
-
-DEFAULT_HALO = 32
-"""LR pixels around a tile's core, for a network that does not state its own `halo`."""
-
-DEFAULT_ALIGNMENT = 8
-"""Tiles begin at multiples of this many LR pixels unless the network states its `alignment`: the
-coarsest pyramid level of the family is at 1/8."""
-
-COSTS = {
-    "compact": Cost(lr_bytes=3_500, hr_bytes=300),
-    "published": Cost(lr_bytes=12_000, hr_bytes=400),
-}
-"""Peak bytes of a pair by family, for networks that do not state their own `pair_bytes`.
-
-Compact: peak RSS of one thread, least squares over x1, x2, x4, x8 of 320x180 and x0.5, x1, x2 of
-640x360 gave 2,400 and 270, plus a margin. Published: 650 MiB above the idle process for 320x180 at
-x4 on one thread (490 MiB at x1), which is 8,700 and 180, plus a margin.
-"""
-
 SHARE = {"cuda": 0.85, "mps": 0.6, "cpu": 0.5}
 """Share of the free memory that one pair may use. On a CPU the encoder and the page cache live in
 the same memory."""
@@ -102,25 +81,6 @@ def _container_rest() -> int | None:
         except (OSError, ValueError):  # no such group, or "max"
             continue
     return None
-
-
-def cost_of(model: VideoINR) -> Cost:
-    """What a pixel costs: the network's own `pair_bytes` (LR, output), else `COSTS`."""
-    own = getattr(model, "pair_bytes", None)
-    if own is not None:
-        return Cost(*own)
-    dearest = max(COSTS.values(), key=lambda cost: cost.lr_bytes)
-    return COSTS.get(model.config.family, dearest)
-
-
-def halo_of(model: VideoINR) -> int:
-    """LR pixels that a tile needs around its core: the network's `halo`, else `DEFAULT_HALO`."""
-    return int(getattr(model, "halo", DEFAULT_HALO))
-
-
-def alignment_of(model: VideoINR) -> int:
-    """Where tiles may begin: the network's `alignment`, else `DEFAULT_ALIGNMENT`."""
-    return int(getattr(model, "alignment", DEFAULT_ALIGNMENT))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -75,14 +75,24 @@ class VideoINR(nn.Module):
 
     Args:
         config: The dimensions; `ModelConfig.published()` or `ModelConfig.compact()`.
+
+    Attributes:
+        halo: LR pixels around a tile that its result depends on in practice.
+        alignment: LR pixels at whose multiples tiles begin.
+        pair_bytes: Peak bytes of a pair, per LR pixel and per output pixel.
     """
 
+    halo: int
+    alignment: int
+    pair_bytes: tuple[int, int]
     _families: ClassVar[dict[type[ModelConfig], type["VideoINR"]]] = {}
     config: ModelConfig
 
-    def __init_subclass__(cls, *, config: type[ModelConfig], **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, config: type[ModelConfig] | None, **kwargs: Any) -> None:
+        """Take the class as the one for its kind of config; None adds methods to others."""
         super().__init_subclass__(**kwargs)
-        VideoINR._families[config] = cls
+        if config is not None:
+            VideoINR._families[config] = cls
 
     def __new__(cls, config: ModelConfig) -> Self:
         """Choose the class by the config's type.
