@@ -62,29 +62,36 @@ class Run:
     """A running job and what it has said."""
 
     process: "subprocess.Popen[str]"
-    parts: int = 0
-    earlier: int = 0
     working: threading.Event = field(default_factory=threading.Event)
     rendered: threading.Event = field(default_factory=threading.Event)
+    listener: threading.Thread | None = None
 
     def listen(self) -> None:
         """Take the events until the process has gone."""
         if self.process.stdout is None:
             return
-        for line in self.process.stdout:
-            try:
-                event = json.loads(line)
-            except ValueError:  # the line that was being written
-                continue
-            if event["event"] == "part":
-                self.parts += 1
-            if event["event"] == "progress":
-                self.earlier = event["earlier"]
-                self.working.set()
-                if event["done"] == event["total"]:
-                    self.rendered.set()
+        with self.process.stdout as lines:
+            for line in lines:
+                self._take(line)
         self.working.set()
         self.rendered.set()
+
+    def wait(self) -> int:
+        """Exit code of the process, when it has ended and all was heard."""
+        code = self.process.wait()
+        if self.listener is not None:
+            self.listener.join()
+        return code
+
+    def _take(self, line: str) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:  # the line that was being written
+            return
+        if event["event"] == "progress":
+            self.working.set()
+            if event["done"] == event["total"]:
+                self.rendered.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,8 @@ class Series:
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )
         run = Run(process)
-        threading.Thread(target=run.listen, daemon=True).start()
+        run.listener = threading.Thread(target=run.listen, daemon=True)
+        run.listener.start()
         return run
 
     def finished_parts(self) -> dict[str, tuple[str, int]]:
@@ -157,7 +165,7 @@ class Series:
             time.sleep(dice.uniform(0, self._end_seconds))
         was = "end" if run.rendered.is_set() else "frames" if run.working.is_set() else "start"
         run.process.send_signal(signal.SIGKILL)
-        run.process.wait()
+        run.wait()
         return was
 
     def run(self, kills: int, seed: int) -> Report:
@@ -167,12 +175,12 @@ class Series:
         peaceful = self.start(calm)
         peaceful.rendered.wait()
         begin = time.monotonic()
-        peaceful.process.wait()
+        peaceful.wait()
         self._end_seconds = 0.8 * (time.monotonic() - begin)
         count: Counter[str] = Counter()
         faults: list[str] = []
         before: dict[str, tuple[str, int]] = {}
-        ends = max(1, kills // 8)
+        ends, largest = max(1, kills // 8), 0
         for number in range(kills):
             last = number >= kills - ends
             wanted = "end" if last else dice.choices(PHASES[:2], (1, 2))[0]
@@ -185,16 +193,16 @@ class Series:
             after = self.finished_parts()
             faults += [f"kill {number} cost {p}" for p in before if after.get(p) != before[p]]
             before = after
+            largest = max([largest, *(frames for _, frames in after.values())])
             done = sum(frames for _, frames in after.values())
             print(f"kill {number + 1} ({wanted}): {done} frames are finished", flush=True)
         final = self.start(self.output)
-        if final.process.wait() != 0:
-            faults.append(f"the last run ends with {final.process.returncode}")
+        if (code := final.wait()) != 0:
+            faults.append(f"the last run ends with {code}")
         same = self.output.exists() and self.output.read_bytes() == calm.read_bytes()
-        lost = max((frames for _, frames in before.values()), default=0)
         if self.work.exists():
             faults.append("the work folder is left")
-        return Report(count, tuple(faults), same, lost)
+        return Report(count, tuple(faults), same, largest)
 
 
 def main() -> int:

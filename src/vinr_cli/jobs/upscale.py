@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vinr_cli import __version__
 from vinr_cli.errors import Interrupted, OutputError, OutputExistsError
 from vinr_cli.events import Event, Finished, Notice, Planned, Reporter, silent
+from vinr_cli.jobs.disk import bytes_needed, check_space
 from vinr_cli.jobs.fingerprint import fingerprint
 from vinr_cli.jobs.lock import Lock, hold
 from vinr_cli.jobs.manifest import Ending, Ledger, clean, discard, sync_folder, unfinished
@@ -67,6 +68,7 @@ def run_upscale(spec: JobSpec, report: Reporter = silent, stop: Stop | None = No
         ledger = _open_ledger(plan, place, store, marks, workshop)
         _tell_state(plan, ledger, lock, report)
         try:
+            _tell_space(plan, place, ledger, report)
             rendered = _render(plan, workshop, ledger, _beating(report, lock), stop or Stop())
             finished = _finish(plan, ledger, rendered, place, start=start, report=report)
         finally:
@@ -131,6 +133,14 @@ def _tell_state(plan: Plan, ledger: Ledger, lock: Lock, report: Reporter) -> Non
     if ledger.parts:
         text = f"going on: {done} of {plan.frames} frames are finished already"
         report(Notice(text, subject))
+
+
+def _tell_space(plan: Plan, place: Path, ledger: Ledger, report: Reporter) -> None:
+    """Say, or refuse, if the disk may be too small."""
+    done = sum(part.frames for part in ledger.parts)
+    short = check_space(plan, place, ledger.folder, done)
+    if short:
+        report(Notice(short, str(plan.spec.input)))
 
 
 def _beating(report: Reporter, lock: Lock) -> Reporter:
@@ -235,6 +245,7 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
         ("colour", f"{video.pix_fmt}, {matrix}, {'full' if color.full_range else 'studio'} range"),
         ("encoder", f"{encoder.encoder} {encoder.pix_fmt}"),
         ("container", encoder.container),
+        ("disk", f"about {bytes_needed(plan) / 1e6:.3g} MB, and as much again for the parts"),
         ("scene cuts", _scenes(plan.spec.scene_threshold)),
         ("precision", "fp32" if plan.spec.precision == "auto" else plan.spec.precision),
     ]
