@@ -88,11 +88,9 @@ class VideoINR(nn.Module):
     _families: ClassVar[dict[type[ModelConfig], type["VideoINR"]]] = {}
     config: ModelConfig
 
-    def __init_subclass__(cls, *, config: type[ModelConfig] | None, **kwargs: Any) -> None:
-        """Take the class as the one for its kind of config; None adds methods to others."""
+    def __init_subclass__(cls, *, config: type[ModelConfig], **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if config is not None:
-            VideoINR._families[config] = cls
+        VideoINR._families[config] = cls
 
     def __new__(cls, config: ModelConfig) -> Self:
         """Choose the class by the config's type.
