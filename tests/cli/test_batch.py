@@ -5,7 +5,7 @@ import pytest
 from vinr_cli.cli.batch import run_batch, settle_output, spread
 from vinr_cli.cli.console import Session
 from vinr_cli.cli.report import LineReports, QuietReports, Reports
-from vinr_cli.errors import EncoderError, OutputError, UsageError
+from vinr_cli.errors import EncoderError, OutputError, OutputExistsError, UsageError
 from vinr_cli.plan.job import JobSpec
 
 TWO = [Path("a.mp4"), Path("b.mp4")]
@@ -66,6 +66,22 @@ def test_the_exit_code_of_one_and_of_many(bad: tuple[str, ...], count: int, code
     specs = [JobSpec(path) for path in TWO[:count]]
     assert run_batch(specs, job, QuietReports(Session())) == code
     assert done == TWO[:count]
+
+
+def test_what_is_done_is_skipped(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a batch an existing output is no failure; alone it is one, with exit code 4."""
+
+    def job(spec: JobSpec, reports: Reports) -> None:
+        if spec.input.name == "a.mp4":
+            raise OutputExistsError("a-2x.mp4", "exists already")
+
+    specs = [JobSpec(path) for path in TWO]
+    assert run_batch(specs, job, LineReports(Session(), verbose=False)) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "a.mp4: note: skipped: a-2x.mp4 exists already",
+        "vinr: 1 of 2 done, 1 done before",
+    ]
+    assert run_batch(specs[:1], job, QuietReports(Session())) == 4
 
 
 def test_a_bug_in_one_job_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
