@@ -6,6 +6,7 @@ zero; what was taken off stands in its metadata, and `mux.finish` puts it back.
 """
 
 import os
+import signal
 import subprocess
 import threading
 from collections import deque
@@ -51,6 +52,7 @@ _TARGET_TROUBLE = (
     "Input/output error",
 )
 """System errors in ffmpeg's words that are the target's fault."""
+_TOO_LARGE = getattr(signal, "SIGXFSZ", 0)
 _NOISE = ("Svt[", "[svt", "Conversion failed!", "x265 [info]", "Press [q]")
 _STALL_SECONDS = 900.0
 """An encoder that takes no data for so long is taken as hung. One 8K frame at the slowest preset of
@@ -335,6 +337,8 @@ class _Ffmpeg:
             cause = f"ffmpeg took nothing for {_STALL_SECONDS:g} s and was ended"
             return EncoderError(self._target, cause)
         words = " | ".join(self._words)
+        if code == -_TOO_LARGE:  # by a limit of the system on the size of files
+            return OutputError(self._target, "cannot be written: File too large")
         if any(sign in words for sign in _TARGET_TROUBLE):
             return OutputError(self._target, f"cannot be written: {words}")
         return EncoderError(self._target, f"ffmpeg failed ({code}): {words or 'without a word'}")
