@@ -12,6 +12,7 @@ from vinr_cli.errors import InputError, UsageError, WeightsError
 from vinr_cli.evaluate.clips import read_rgb
 from vinr_cli.media.pictures import write_png
 from vinr_cli.model import ModelConfig
+from vinr_cli.train.cache import Clip, build_cache, find_breaks, load_index, reduced
 from vinr_cli.train.checkpoint import Checkpoint
 from vinr_cli.train.config import (
     PRESETS,
@@ -19,7 +20,7 @@ from vinr_cli.train.config import (
     SampleConfig,
     TrainConfig,
 )
-from vinr_cli.train.data import Clip, SampleSource, build_cache, find_breaks, load_index, reduced
+from vinr_cli.train.data import SampleSource
 from vinr_cli.train.loop import CHECKPOINT, LOG, WEIGHTS, RunOptions, Trainer, learning_rate, train
 from vinr_cli.train.synthetic import synthetic_clip
 from vinr_cli.weights.load import load_model
@@ -29,7 +30,9 @@ TINY = TrainConfig(
         width=8, blocks=1, canvas=6, pyramid=(8, 8, 8), key=4, fine=4, hidden=8, decoder_hidden=8
     ),
     cache=CacheConfig(synthetic=3, synthetic_side=64, synthetic_frames=9),
-    sample=SampleConfig(patch=16, synthetic_share=1.0, spans=(3, 5), fixed_scale=2.0),
+    sample=SampleConfig(
+        patch=16, synthetic_share=1.0, spans=(3, 5), fixed_scale=2.0, scales=(1.0, 2.5)
+    ),
     batch=2,
     warmup=5,
     learning_rate=3e-3,
@@ -152,7 +155,8 @@ def test_targets_lie_where_their_times_say(cache: Path) -> None:
 
 def test_low_resolution_is_rounded(cache: Path) -> None:
     """The LR frames of a batch are 8-bit values and have the size that the scale says."""
-    batch = SampleSource(cache / "train", TINY.sample, batch=2, seed=0, rank=0)[0].finish(
+    sampling = replace(TINY.sample, fixed_share=1.0)
+    batch = SampleSource(cache / "train", sampling, batch=2, seed=0, rank=0)[0].finish(
         torch.device("cpu")
     )
 
@@ -242,3 +246,59 @@ def test_checkpoint_refuses_garbage(tmp_path: Path) -> None:
 
     with pytest.raises(WeightsError, match="is no checkpoint"):
         Checkpoint.load(path)
+
+
+def test_a_killed_run_ends_where_an_undisturbed_one_does(cache: Path, tmp_path: Path) -> None:
+    """Twelve steps, and five with a checkpoint and seven after it, give the same weights."""
+    config = replace(TINY, restart=20)
+
+    def advance(trainer: Trainer, stop: int) -> None:
+        samples = SampleSource(cache / "train", config.sample, batch=2, seed=0, rank=0)
+        for step in range(trainer.step, stop):
+            trainer.advance(samples[step].finish(trainer.device))
+
+    whole = Trainer(config, options(cache, tmp_path, 1e6), 0, 1)
+    advance(whole, 12)
+    killed = Trainer(config, options(cache, tmp_path, 1e6), 0, 1)
+    advance(killed, 5)
+    killed.save()
+    resumed = Trainer(config, options(cache, tmp_path, 1e6), 0, 1)
+    resumed.restore()
+    advance(resumed, 12)
+
+    for name, value in whole.ema.state_dict().items():
+        assert torch.equal(value, resumed.ema.state_dict()[name]), name
+
+
+def test_a_run_may_begin_with_weights(cache: Path, tmp_path: Path) -> None:
+    """A run with `start` begins with those weights, names them, and refuses another network."""
+    first = train(TINY, options(cache, tmp_path / "a", 0.3), lambda _: None)
+    going_on = replace(options(cache, tmp_path / "b", 1e-3), start=first)
+
+    second = train(replace(TINY, learning_rate=1e-12), going_on, lambda _: None)
+
+    a, b = (load_model(path).state_dict() for path in (first, second))
+    assert all(torch.allclose(a[name], b[name], atol=1e-5) for name in a if "running" not in name)
+    described = json.loads((tmp_path / "b" / "run.json").read_text())
+    assert described["start"]["name"] == first.name
+    other = replace(TINY, model=ModelConfig.compact())
+    with pytest.raises(UsageError, match="is another network"):
+        train(other, going_on, lambda _: None)
+
+
+def test_steps_end_a_run(cache: Path, tmp_path: Path) -> None:
+    """A run with a number of steps ends there, whatever time is left."""
+    train(replace(TINY, steps=3, restart=3), options(cache, tmp_path, 1e6), lambda _: None)
+
+    assert Checkpoint.load(tmp_path / CHECKPOINT).step == 3
+
+
+def test_restarts() -> None:
+    """A schedule in steps falls along each cosine and starts anew at its end."""
+    config = replace(TINY, restart=100, warmup=1)
+
+    rates = [learning_rate(config, step, 0.0) for step in range(200)]
+
+    assert rates[0] == pytest.approx(3e-3)
+    assert rates[99] < 0.01 * rates[0]
+    assert rates[100] == pytest.approx(rates[0])

@@ -38,7 +38,9 @@ def train(
     cache: Annotated[
         Path | None, typer.Option(help="Folder of decoded clips. [default: RUN/cache]")
     ] = None,
-    preset: Annotated[str, typer.Option(help="compact, or published (the paper's)")] = "compact",
+    preset: Annotated[str, typer.Option(help="clean, video, or published (the paper's)")] = "clean",
+    # Not --start: torchrun takes that for its own --start-method.
+    initial: Annotated[Path | None, typer.Option(help="Weights to begin with.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:<i>.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Seed of weights and samples.")] = 0,
@@ -65,5 +67,6 @@ def train(
         seconds=seconds,
         workers=workers,
         resume=resume,
+        start=initial,
     )
     run_training(config, options, typer.echo)

@@ -36,24 +36,36 @@ class SampleConfig:
 
     Attributes:
         fixed_scale: The scale that most batches have.
-        fixed_share: Share of batches at `fixed_scale`; the others draw from [1, 4.3].
-        patch: LR side at `fixed_scale`, in pixels; smaller scales get larger LR patches.
+        fixed_share: Share of batches at `fixed_scale`; the others draw from `scales`.
+        fixed_steps: First steps in which every batch has `fixed_scale`.
+        scales: Smallest and largest scale.
+        patch: LR side at `fixed_scale`, in pixels; smaller scales get larger LR patches, in steps
+            of 32 (whole cells of the coarsest octave of the motion search), in smaller batches.
         window: Side of the rendered window as a share of the patch.
         spans: Smallest and largest number of frames from the first input to the second, both
             counted; the target is one of those between.
         endpoints: Share of samples whose target is an input time.
         synthetic_share: Share of samples from synthetic clips.
         channel_shuffle: Share of samples whose colour channels are permuted.
+        coded_share: Share of samples whose inputs went through random codecs.
+        pretrain_steps: First steps in which one picture serves as all frames of a sample.
+        holes: Share of 4x4 LR blocks left out of each input in those steps, so that what one frame
+            lacks has to be taken from the other.
     """
 
     fixed_scale: float = 4.0
-    fixed_share: float = 0.6
-    patch: int = 56
+    fixed_share: float = 0.45
+    fixed_steps: int = 0
+    scales: tuple[float, float] = (1.0, 4.3)
+    patch: int = 64
     window: float = 0.6
     spans: tuple[int, int] = (3, 9)
     endpoints: float = 0.25
     synthetic_share: float = 0.33
     channel_shuffle: float = 0.2
+    coded_share: float = 0.0
+    pretrain_steps: int = 0
+    holes: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ class LossConfig:
     """
 
     canvas: float = 0.5
-    motion: float = 0.2
+    motion: float = 0.3
     smooth: float = 0.005
     epsilon: float = 1e-3
 
@@ -84,6 +96,9 @@ class TrainConfig:
         loss: Weights of the losses.
         batch: Samples per process and step.
         learning_rate: Peak of the schedule: linear warm-up, then a cosine to almost zero.
+        steps: Steps after which the run is complete; 0 goes on until its time is up.
+        restart: Steps of one cosine, after which it starts anew; 0 makes one cosine of the run's
+            time.
         warmup: Steps of the warm-up.
         weight_decay: Of AdamW.
         betas: Of AdamW.
@@ -99,6 +114,8 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     batch: int = 8
     learning_rate: float = 1e-3
+    steps: int = 0
+    restart: int = 0
     warmup: int = 300
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
@@ -133,15 +150,34 @@ def _tupled(value: Any) -> Any:
 
 
 PRESETS: dict[str, TrainConfig] = {
-    "compact": TrainConfig(),
+    "clean": TrainConfig(),
+    "video": TrainConfig(sample=SampleConfig(coded_share=0.85)),
     "published": TrainConfig(
         model=PublishedConfig(upsampled_frames=False),
-        sample=SampleConfig(fixed_share=0.5, patch=32, window=1.0, endpoints=0.0),
+        sample=SampleConfig(
+            fixed_steps=450_000,
+            fixed_share=0.0,
+            scales=(2.0, 4.0),
+            patch=32,
+            window=1.0,
+            spans=(9, 9),
+            endpoints=0.25,
+            synthetic_share=0.0,
+            channel_shuffle=0.0,
+        ),
         loss=LossConfig(canvas=0.0, motion=0.0, smooth=0.0),
         batch=24,
         learning_rate=1e-4,
+        steps=600_000,
+        restart=150_000,
         weight_decay=0.0,
+        betas=(0.9, 0.999),
         bf16=False,
     ),
 }
-"""Named starting points. "published" has the paper's network, batch and learning rate."""
+"""Named starting points.
+
+"clean" is for pictures reduced by a bicubic filter, "video" for what codecs leave of them.
+"published" follows the paper's section 4.1: batches of 24 patches of 32x32, Adam at 1e-4 with
+cosine restarts every 150,000 steps; 450,000 steps at x4, then 150,000 at scales from 2 to 4.
+"""

@@ -1,17 +1,12 @@
-"""Clips on disk and samples from them.
+"""Samples from a cache of clips.
 
-Clips are decoded once into a folder of uint8 arrays. Sample n of a process depends only on (seed,
-rank, n), so a resumed run sees what the killed one would have seen, and several workers need no
-shared state. Samples are cut as uint8; scaling happens where the network is.
+Sample n of a process depends only on (seed, rank, n), so a resumed run sees what the killed one
+would have seen, and several workers need no shared state. Samples are cut as uint8; scaling happens
+where the network is, except for samples that go through a codec first.
 """
 
-import hashlib
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,164 +16,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vinr_cli.errors import InputError
-from vinr_cli.evaluate.clips import read_rgb
-from vinr_cli.media.probe import probe, scan_timestamps
-from vinr_cli.train.config import CacheConfig, SampleConfig
-from vinr_cli.train.synthetic import Picture, synthetic_clip
+from vinr_cli.media.degrade import degrade, random_degradation
+from vinr_cli.train.cache import load_index
+from vinr_cli.train.config import SampleConfig
 
-VIDEO_SUFFIXES = {".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v"}
-STILL_SUFFIXES = {".jpg", ".jpeg", ".png"}
+SMALLEST_WINDOW = 128
+"""Side in HR pixels up to which the whole patch is rendered: below, rendering costs little."""
 
-CUT_CHANGE = 0.12
-"""Mean change of a reduced frame, as a share of the range, above which it may be a cut."""
-
-REPEAT_CHANGE = 0.05 / 255
-"""Mean change below which a frame repeats the one before."""
-
-Kind = Literal["real", "synthetic"]
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One array of the cache.
-
-    Attributes:
-        file: File name in the cache folder; an .npy of (T, H, W, 3) uint8.
-        kind: real or synthetic.
-        frames: T.
-        breaks: Frames before which the clip is not continuous (a cut, or a repeated frame).
-        source: File name of the source; empty if synthetic.
-        sha256: Of the source.
-    """
-
-    file: str
-    kind: Kind
-    frames: int
-    breaks: tuple[int, ...]
-    source: str
-    sha256: str
-
-
-def reduced(frame: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
-    """A frame with the given shorter side, by an antialiased bicubic filter; never enlarged."""
-    height, width = frame.shape[:2]
-    if min(height, width) <= short_side:
-        return frame
-    factor = short_side / min(height, width)
-    size = (round(height * factor), round(width * factor))
-    x = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
-    x = F.interpolate(x, size, mode="bicubic", antialias=True)
-    return x[0].clamp(0, 255).round().byte().permute(1, 2, 0).numpy()
-
-
-def find_breaks(frames: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Frames that do not continue the one before: cuts and repeats."""
-    small = frames[:, ::8, ::8].astype(np.float32) / 255
-    change = np.abs(np.diff(small, axis=0)).mean((1, 2, 3))
-    usual = np.median(change) if len(change) else 0.0
-    broken = ((change > CUT_CHANGE) & (change > 4 * usual)) | (change < REPEAT_CHANGE)
-    return tuple(int(i) + 1 for i in np.flatnonzero(broken))
-
-
-def _middle(frames: list[NDArray[np.uint8]], count: int) -> list[NDArray[np.uint8]]:
-    start = max(0, (len(frames) - count) // 2)
-    return frames[start : start + count]
-
-
-def _read_middle(path: Path, count: int, short_side: int) -> list[NDArray[np.uint8]]:
-    """The frames in the middle of a video, reduced one by one: a film needs no more memory."""
-    length = len(scan_timestamps(path, probe(path).video).pts)
-    start = max(0, (length - count) // 2)
-    kept = islice(read_rgb(path), start, start + count)
-    frames = [reduced(frame, short_side) for frame in kept]
-    if not frames:
-        raise InputError(path, "has fewer frames than it claims", "Remove it from the folder.")
-    return frames
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _cache_video(path: Path, folder: Path, config: CacheConfig) -> list[Clip]:
-    """One array per kept size, all from one decoding."""
-    largest = max(config.short_sides)
-    frames = _read_middle(path, max(config.frames), largest)
-    clips: list[Clip] = []
-    native = min(frames[0].shape[:2])
-    for side, count in zip(config.short_sides, config.frames, strict=True):
-        if side > native and any(s >= native and s < side for s in config.short_sides):
-            continue  # a smaller setting keeps this clip at its own size already
-        part = np.stack([reduced(f, side) for f in _middle(frames, count)])
-        name = f"{path.stem}-{side}.npy"
-        np.save(folder / name, part)
-        clip = Clip(name, "real", len(part), find_breaks(part), path.name, _sha256(path))
-        clips.append(clip)
-    return clips
-
-
-def _read_still(path: Path) -> Picture:
-    return next(iter(read_rgb(path)))
-
-
-def build_cache(sources: Path, folder: Path, config: CacheConfig) -> Iterator[str]:
-    """Decode clips and make synthetic ones; a finished cache of the same settings is kept.
-
-    Args:
-        sources: Folder of videos; stills anywhere below it become textures.
-        folder: Where the arrays go.
-        config: What to keep.
-
-    Yields:
-        A line per finished part, for people.
-
-    Raises:
-        InputError: the folder holds no video.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    index = folder / "index.json"
-    settings = _jsonable(config)
-    if index.is_file() and json.loads(index.read_text())["config"] == settings:
-        yield f"cache: {folder} is complete"
-        return
-    videos = sorted(p for p in sources.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
-    if not videos:
-        raise InputError(sources, "holds no videos", "Name a folder of clips.")
-    clips: list[Clip] = []
-    for path in videos:
-        made = _cache_video(path, folder, config)
-        clips += made
-        yield f"cache: {path.name}: {', '.join(f'{c.frames} frames' for c in made)}"
-    stills = [_read_still(p) for p in sorted(sources.rglob("*")) if p.suffix in STILL_SUFFIXES]
-    for i in range(config.synthetic):
-        rng = np.random.default_rng([config.seed, i])
-        frames = synthetic_clip(rng, stills, config.synthetic_side, config.synthetic_frames)
-        name = f"synthetic-{i:05}.npy"
-        np.save(folder / name, frames)
-        clips.append(Clip(name, "synthetic", len(frames), (), "", ""))
-    yield f"cache: {config.synthetic} synthetic clips from {len(stills)} stills"
-    listing = {"config": settings, "clips": [_jsonable(c) for c in clips]}
-    part = index.with_suffix(".part")
-    part.write_text(json.dumps(listing, indent=1))
-    part.replace(index)
-
-
-def _jsonable(value: Any) -> Any:
-    return json.loads(json.dumps(asdict(value)))
-
-
-def load_index(folder: Path) -> list[Clip]:
-    """The clips of a finished cache.
-
-    Raises:
-        InputError: there is no finished cache in the folder.
-    """
-    try:
-        listing = json.loads((folder / "index.json").read_text())
-    except OSError as error:
-        raise InputError(folder, "is no training cache", "Build it with `vinr train`.") from error
-    return [Clip(**{**c, "breaks": tuple(c["breaks"])}) for c in listing["clips"]]
+HOLE = 4
+"""Side in LR pixels of the blocks that image-only samples leave out of an input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,12 +62,18 @@ class RawBatch:
         times: (B,), in [0, 1].
         lr_side: LR side that the frames are to be reduced to.
         window: See `Batch.window`.
+        coded: (2, n, h, w, 3) uint8, the inputs of those samples that went through a codec.
+        which: (n,) int64, which samples those are.
+        holes: (2, B, h / 4, w / 4) bool, LR blocks that are set to zero; None for none.
     """
 
     frames: Tensor
     times: Tensor
     lr_side: int
     window: tuple[int, int, int, int]
+    coded: Tensor
+    which: Tensor
+    holes: Tensor | None = None
 
     def finish(self, device: torch.device) -> Batch:
         """Scale on the device.
@@ -234,7 +86,37 @@ class RawBatch:
         lr = F.interpolate(ends, size, mode="bicubic", antialias=True).clamp(0, 1)
         lr = (lr * 255).round() / 255
         inputs = lr.view(2, -1, *lr.shape[1:])
+        if len(self.which):
+            coded = self.coded.to(device).permute(0, 1, 4, 2, 3).float() / 255
+            inputs[:, self.which.to(device)] = coded
+        if self.holes is not None:
+            holes = self.holes.to(device).repeat_interleave(HOLE, 2).repeat_interleave(HOLE, 3)
+            inputs = inputs.masked_fill(holes[:, :, None], 0.0)
         return Batch(inputs, hr[1], hr[0], hr[2], self.times.to(device), self.window)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """One sample.
+
+    Attributes:
+        frames: (3, P, P, 3) uint8: first, target, second.
+        t: Of the target.
+        around: (T, P, P, 3) uint8, frames at the inputs' distance, the inputs among them.
+        at: Where in `around` the first input is; the second follows it.
+    """
+
+    frames: NDArray[np.uint8]
+    t: float
+    around: NDArray[np.uint8]
+    at: int
+
+
+def _reduce(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(T, P, P, 3) to (T, side, side, 3), as `RawBatch.finish` does it."""
+    x = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float()
+    x = F.interpolate(x, (side, side), mode="bicubic", antialias=True)
+    return x.clamp(0, 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 class SampleSource(Dataset[RawBatch]):
@@ -252,6 +134,7 @@ class SampleSource(Dataset[RawBatch]):
         self, folder: Path, config: SampleConfig, *, batch: int, seed: int, rank: int
     ) -> None:
         self.config, self.batch, self.seed, self.rank = config, batch, seed, rank
+        self.folder = folder
         clips = load_index(folder)
         self.arrays = [np.load(folder / c.file, mmap_mode="r") for c in clips]
         self.breaks = [np.array(c.breaks) for c in clips]
@@ -262,45 +145,75 @@ class SampleSource(Dataset[RawBatch]):
 
     def __getitem__(self, step: int) -> RawBatch:
         """Batch of a step."""
+        config = self.config
         shape_rng = np.random.default_rng([self.seed, step])  # the same on every process
-        scale, lr_side = self._draw_scale(shape_rng)
+        scale, lr_side = self._draw_scale(shape_rng, step)
         side = round(lr_side * scale)
-        window_side = max(1, round(side * self.config.window))
+        window_side = min(side, max(SMALLEST_WINDOW, round(side * config.window)))
         top, left = shape_rng.integers(0, side - window_side + 1, 2)
         rng = np.random.default_rng([self.seed, step, self.rank + 1])
-        samples = [self._draw(rng, side) for _ in range(self.batch)]
-        frames = np.stack([s[0] for s in samples], 1)
-        times = torch.tensor([s[1] for s in samples], dtype=torch.float32)
-        window = (int(top), int(left), window_side, window_side)
-        return RawBatch(torch.from_numpy(frames), times, lr_side, window)
+        stills = step < config.pretrain_steps
+        # Larger patches in smaller numbers: at most twice the LR pixels of a usual batch.
+        count = min(self.batch, max(1, round(2 * self.batch * (config.patch / lr_side) ** 2)))
+        samples = [self._draw(rng, side, still=stills) for _ in range(count)]
+        holes = rng.random((2, count, lr_side // HOLE, lr_side // HOLE)) < config.holes
+        which = [i for i in range(count) if rng.random() < config.coded_share]
+        coded = np.zeros((2, len(which), lr_side, lr_side, 3), np.uint8)
+        for place, i in enumerate(which):
+            cut = samples[i]
+            clip = degrade(_reduce(cut.around, lr_side), random_degradation(rng))
+            coded[:, place] = clip[cut.at : cut.at + 2]
+        return RawBatch(
+            frames=torch.from_numpy(np.stack([cut.frames for cut in samples], 1)),
+            times=torch.tensor([cut.t for cut in samples], dtype=torch.float32),
+            lr_side=lr_side,
+            window=(int(top), int(left), window_side, window_side),
+            coded=torch.from_numpy(coded),
+            which=torch.tensor(which, dtype=torch.int64),
+            holes=torch.from_numpy(holes) if stills else None,
+        )
 
-    def _draw_scale(self, rng: np.random.Generator) -> tuple[float, int]:
-        """A scale, and an LR side that keeps the work about the same."""
+    def _draw_scale(self, rng: np.random.Generator, step: int) -> tuple[float, int]:
+        """A scale and an LR side; small scales get large patches, where motion is large, too."""
         config = self.config
-        if rng.random() < config.fixed_share:
+        if step < config.fixed_steps or rng.random() < config.fixed_share:
             return config.fixed_scale, config.patch
-        scale = float(rng.integers(1, 4)) if rng.random() < 0.5 else float(rng.uniform(1, 4.3))
-        larger = config.patch * min(1.7, (config.fixed_scale / scale) ** 0.5)
-        return scale, round(larger / 8) * 8
+        low, high = config.scales
+        if rng.random() < 0.5:
+            scale = float(rng.choice([s for s in (1, 1, 2, 3) if low <= s <= high]))
+        else:
+            scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        larger = config.patch * (config.fixed_scale / scale) ** 0.75
+        step = min(config.patch, 32)
+        return scale, max(1, round(larger / step)) * step
 
-    def _draw(self, rng: np.random.Generator, side: int) -> tuple[NDArray[np.uint8], float]:
-        """(3, side, side, 3) uint8 and the target's time."""
+    def _draw(self, rng: np.random.Generator, side: int, *, still: bool) -> _Cut:
+        """A sample that is worth its time; (P, P) is (side, side).
+
+        Raises:
+            InputError: no clip is that large and long.
+        """
         for _ in range(30):
-            drawn = self._try(rng, side)
-            if drawn is not None and not self._dull(rng, drawn[0]):
+            cut = self._try(rng, side, still=still)
+            if cut is not None and (still or not self._dull(rng, cut.frames)):
                 break
-        while drawn is None:
-            drawn = self._try(rng, side)
-        frames, t = drawn
+        for _ in range(1000):
+            cut = cut or self._try(rng, side, still=still)
+        if cut is None:
+            raise InputError(
+                self.folder,
+                f"has hardly any clip of {side}x{side} pixels and {self.config.spans[0]} frames",
+                "Add larger or longer clips.",
+            )
         if rng.random() < self.config.endpoints:
             t = float(rng.integers(2))
-            frames = np.stack([frames[0], frames[2 * int(t)], frames[2]])
-        return self._augment(rng, frames, t)
+            cut = replace(cut, t=t, frames=cut.frames[[0, 2 * int(t), 2]])
+        return self._augment(rng, cut)
 
-    def _try(self, rng: np.random.Generator, side: int) -> tuple[NDArray[np.uint8], float] | None:
+    def _try(self, rng: np.random.Generator, side: int, *, still: bool) -> _Cut | None:
         """A span of a random clip; None if it crosses a break or the clip is too small."""
         which = min(int(np.searchsorted(self.ladder, rng.random())), len(self.arrays) - 1)
-        clip = self.arrays[which]
+        clip, breaks = self.arrays[which], self.breaks[which]
         low, high = self.config.spans
         high = min(high, len(clip))
         span = (
@@ -309,12 +222,22 @@ class SampleSource(Dataset[RawBatch]):
         if span > len(clip) or min(clip.shape[1:3]) < side:
             return None
         start = int(rng.integers(len(clip) - span + 1))
-        if ((self.breaks[which] > start) & (self.breaks[which] < start + span)).any():
+        stop = start + span - 1
+        if ((breaks > start) & (breaks <= stop)).any():
             return None
         inner = int(rng.integers(1, span - 1))
         y, x = (int(rng.integers(n - side + 1)) for n in clip.shape[1:3])
-        picked = [clip[start + i, y : y + side, x : x + side] for i in (0, inner, span - 1)]
-        return np.stack(picked), inner / (span - 1)
+        where = (slice(y, y + side), slice(x, x + side))
+        picked = [start] * 3 if still else [start, start + inner, stop]
+        around, at = _neighbours(start, span - 1, len(clip), breaks)
+        if still or not self.config.coded_share:
+            around, at = [picked[0], picked[2]], 0
+        return _Cut(
+            frames=np.stack([clip[(i, *where)] for i in picked]),
+            t=inner / (span - 1),
+            around=np.stack([clip[(i, *where)] for i in around]),
+            at=at,
+        )
 
     @staticmethod
     def _dull(rng: np.random.Generator, frames: NDArray[np.uint8]) -> bool:
@@ -324,25 +247,54 @@ class SampleSource(Dataset[RawBatch]):
             return True
         return bool(np.abs(small[0] - small[2]).mean() < 1 and rng.random() < 0.6)
 
-    def _augment(
-        self, rng: np.random.Generator, frames: NDArray[np.uint8], t: float
-    ) -> tuple[NDArray[np.uint8], float]:
+    def _augment(self, rng: np.random.Generator, cut: _Cut) -> _Cut:
         """Flips, transpose, channel shuffle, reversal in time."""
         flips = rng.random(5)
-        if flips[0] < 0.5:
-            frames = frames[:, ::-1]
-        if flips[1] < 0.5:
-            frames = frames[:, :, ::-1]
-        if flips[2] < 0.5:
-            frames = frames.swapaxes(1, 2)
-        if flips[3] < self.config.channel_shuffle:
-            frames = frames[..., rng.permutation(3)]
-        if flips[4] < 0.5:
-            frames, t = frames[::-1], 1 - t
-        return frames, t
+        shuffled = rng.permutation(3)
+
+        def turned(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            if flips[0] < 0.5:
+                frames = frames[:, ::-1]
+            if flips[1] < 0.5:
+                frames = frames[:, :, ::-1]
+            if flips[2] < 0.5:
+                frames = frames.swapaxes(1, 2)
+            if flips[3] < self.config.channel_shuffle:
+                frames = frames[..., shuffled]
+            return frames[::-1] if flips[4] < 0.5 else frames
+
+        back = flips[4] < 0.5
+        return _Cut(
+            frames=turned(cut.frames),
+            t=1 - cut.t if back else cut.t,
+            around=turned(cut.around),
+            at=len(cut.around) - 2 - cut.at if back else cut.at,
+        )
+
+
+def _neighbours(
+    start: int, distance: int, length: int, breaks: NDArray[np.int64]
+) -> tuple[list[int], int]:
+    """Frames at the inputs' distance, up to two before and one after them, and the first's place.
+
+    A codec predicts from what came before, so an input alone would always be a key frame.
+    """
+    first = start - 2 * distance
+    places = [first + k * distance for k in range(5)]
+    lowest = max((int(b) for b in breaks if b <= start), default=0)
+    highest = min((int(b) for b in breaks if b > start), default=length)
+    kept = [p for p in places if lowest <= p < highest]
+    return kept, kept.index(start)
 
 
 def fixed_samples(folder: Path, config: SampleConfig, count: int, seed: int) -> RawBatch:
     """The same samples every time, at the fixed scale and fully rendered: for validation."""
-    whole = replace(config, fixed_share=1.0, window=1.0, channel_shuffle=0.0, synthetic_share=0.0)
+    whole = replace(
+        config,
+        fixed_share=1.0,
+        window=1.0,
+        channel_shuffle=0.0,
+        synthetic_share=0.0,
+        pretrain_steps=0,
+    )
     return SampleSource(folder, whole, batch=count, seed=seed, rank=0)[0]

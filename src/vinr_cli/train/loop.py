@@ -2,13 +2,15 @@
 
 import copy
 import csv
+import hashlib
+import importlib.util
 import json
 import math
 import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,14 +23,17 @@ from vinr_cli.errors import DeviceError, UsageError
 from vinr_cli.evaluate.clips import enlarge
 from vinr_cli.evaluate.metrics import psnr_y
 from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.train.cache import build_cache
 from vinr_cli.train.checkpoint import Checkpoint
 from vinr_cli.train.config import TrainConfig
-from vinr_cli.train.data import Batch, RawBatch, SampleSource, build_cache, fixed_samples
+from vinr_cli.train.curves import draw_curves
+from vinr_cli.train.data import Batch, RawBatch, SampleSource, fixed_samples
 from vinr_cli.train.losses import TrainStep
-from vinr_cli.weights.load import save_weights
+from vinr_cli.weights.load import load_model, save_weights
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
+CURVES = "curves.png"
 WEIGHTS = "weights.safetensors"
 FINAL_SHARE = 0.002
 """Learning rate at the end of the cosine, as a share of the peak."""
@@ -50,6 +55,7 @@ class RunOptions:
         checkpoint_seconds: Training time between checkpoints.
         workers: Processes that cut samples; 0 cuts them in the training process.
         resume: Whether to go on from the run's checkpoint.
+        start: Weights to begin with; None begins from nothing.
     """
 
     sources: Path
@@ -61,10 +67,19 @@ class RunOptions:
     checkpoint_seconds: float = 120.0
     workers: int = 0
     resume: bool = False
+    start: Path | None = None
 
 
 def learning_rate(config: TrainConfig, step: int, progress: float) -> float:
-    """Linear warm-up by steps, times a cosine by the share of the run that is done."""
+    """Linear warm-up by steps, times a cosine.
+
+    Args:
+        config: The run.
+        step: From 0.
+        progress: Share of the run's time that is over; not used where the cosine is in steps.
+    """
+    if config.restart:
+        progress = step % config.restart / config.restart
     cosine = (1 + math.cos(math.pi * min(1.0, progress))) / 2
     share = FINAL_SHARE + (1 - FINAL_SHARE) * cosine
     return config.learning_rate * share * min(1.0, (step + 1) / config.warmup)
@@ -84,7 +99,7 @@ class Trainer:
         self.config, self.options, self.rank, self.world = config, options, rank, world
         self.device = torch.device(options.device)
         torch.manual_seed(config.seed)
-        self.network = VideoINR(config.model).to(self.device).train()
+        self.network = self._begin().to(self.device).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         step = TrainStep(self.network, config.loss, bf16=config.bf16)
         self.forward: nn.Module = DistributedDataParallel(step) if world > 1 else step
@@ -95,13 +110,32 @@ class Trainer:
             weight_decay=config.weight_decay,
         )
         self.step, self.elapsed = 0, 0.0
-        self.validation = self._validation()
+        self.validation = {} if rank else self._validation()
 
-    def _validation(self) -> RawBatch | None:
-        if self.options.validation is None or self.rank:
-            return None
-        folder = self.options.cache / "validation"
-        return fixed_samples(folder, self.config.sample, count=24, seed=1)
+    def _begin(self) -> VideoINR:
+        """A fresh network, or the one to start from.
+
+        Raises:
+            UsageError: the weights belong to another network.
+        """
+        start = self.options.start
+        if start is None:
+            return VideoINR(self.config.model)
+        network = load_model(start)
+        if network.config != self.config.model:
+            raise UsageError(start, "is another network", "Choose the preset it was trained with.")
+        return network.requires_grad_(requires_grad=True)
+
+    def _validation(self) -> dict[str, RawBatch]:
+        """Fixed samples by a suffix of their figures' names: clean, and coded if trained so."""
+        if self.options.validation is None:
+            return {}
+        folder, sample = self.options.cache / "validation", self.config.sample
+        clean = fixed_samples(folder, replace(sample, coded_share=0.0), count=24, seed=1)
+        if not sample.coded_share:
+            return {"": clean}
+        coded = fixed_samples(folder, replace(sample, coded_share=1.0), count=24, seed=1)
+        return {"": clean, "_coded": coded}
 
     def restore(self) -> None:
         """Take over the run's checkpoint.
@@ -163,17 +197,16 @@ class Trainer:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """PSNR of Y in dB on the fixed samples: the averaged network, and bicubic with blending."""
-        if self.validation is None:
-            return {}
-        batch = self.validation.finish(self.device)
-        size = (batch.target.shape[2], batch.target.shape[3])
-        out = self.ema.query(self.ema.encode(batch.inputs.transpose(0, 1)), batch.times, size)
-        first, second = (enlarge(x, size) for x in batch.inputs)
-        plain = torch.lerp(first, second, batch.times[:, None, None, None])
-        return {
-            "psnr_y": float(psnr_y(out, batch.target).mean()),
-            "psnr_y_bicubic": float(psnr_y(plain, batch.target).mean()),
-        }
+        figures: dict[str, float] = {}
+        for suffix, raw in self.validation.items():
+            batch = raw.finish(self.device)
+            size = (batch.target.shape[2], batch.target.shape[3])
+            out = self.ema.query(self.ema.encode(batch.inputs.transpose(0, 1)), batch.times, size)
+            first, second = (enlarge(x, size) for x in batch.inputs)
+            plain = torch.lerp(first, second, batch.times[:, None, None, None])
+            figures[f"psnr_y{suffix}"] = float(psnr_y(out, batch.target).mean())
+            figures[f"psnr_y_bicubic{suffix}"] = float(psnr_y(plain, batch.target).mean())
+        return figures
 
 
 class _Log:
@@ -205,6 +238,10 @@ class _Log:
         return row
 
 
+def _named(path: Path) -> dict[str, str]:
+    return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
 def write_description(config: TrainConfig, options: RunOptions, world: int) -> None:
     """run.json: what is needed to do the run again."""
     index = json.loads((options.cache / "train" / "index.json").read_text())
@@ -215,6 +252,7 @@ def write_description(config: TrainConfig, options: RunOptions, world: int) -> N
         "device": options.device,
         "processes": world,
         "threads": torch.get_num_threads(),
+        "start": None if options.start is None else _named(options.start),
         "sources": sources,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
@@ -292,18 +330,25 @@ def _train(config: TrainConfig, options: RunOptions, rank: int, world: int, say:
     for raw in loader:
         log.add(trainer.advance(raw.finish(trainer.device)))
         trainer.elapsed += _shared_seconds(time.perf_counter() - begin, world)
-        done = trainer.elapsed >= options.seconds
+        done = trainer.elapsed >= options.seconds or trainer.step == config.steps
         if done or trainer.elapsed - saved >= options.checkpoint_seconds:
             saved = trainer.elapsed
             trainer.save()
             if rank == 0:
                 row = log.write(trainer, trainer.validate())
                 say(", ".join(f"{name} {value:.5g}" for name, value in row.items()))
+                _draw(options.run)
         if done:
             break
         begin = time.perf_counter()
     say(f"weights: {options.run / WEIGHTS}")
     return options.run / WEIGHTS
+
+
+def _draw(run: Path) -> None:
+    """The curves beside the log, where matplotlib is there to draw them."""
+    if importlib.util.find_spec("matplotlib") is not None:
+        draw_curves(run / LOG, run / CURVES)
 
 
 def _shared_seconds(seconds: float, world: int) -> float:

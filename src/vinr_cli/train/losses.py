@@ -98,6 +98,7 @@ class TrainStep(nn.Module):
             flow = flow * (a.shape[-1] / motion.shape[-1])
             a, b = warp(a, -t * flow), warp(b, (1 - t) * flow)
             total = total + self._error(torch.lerp(a, b, t), goal) + 0.5 * self._error(a, b)
-            rough = motion.diff(dim=2).abs().mean() + motion.diff(dim=3).abs().mean()
-            total = total + self.config.smooth * rough
-        return total / 3
+            for dim in (2, 3):
+                if motion.shape[dim] > 1:
+                    total = total + self.config.smooth * motion.diff(dim=dim).abs().mean()
+        return total / len(features.levels)

@@ -6,7 +6,8 @@ leaves, line art, lettering or coloured noise.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -165,28 +166,87 @@ def _blob(rng: np.random.Generator) -> Tensor:
     return ((radius - torch.hypot(x, y)) * TEXTURE_SIDE + 0.5).clamp(0, 1)[None]
 
 
-def _layer_motion(
-    rng: np.random.Generator, speed: float, drift: NDArray[np.float64], *, back: bool, side: int
-) -> Callable[[float], NDArray[np.float32]]:
-    """A maker of 2x3 matrices: from output coordinates in [-1, 1] to the layer's, per instant."""
-    velocity = drift.copy()
-    if not back or rng.random() < 0.3:
-        velocity += rng.normal(size=2) * speed
-    bend = rng.normal(size=2) * speed * 0.06
-    turn, grow, skew = rng.normal() * 0.012, rng.normal() * 0.006, rng.normal(size=2) * 0.003
-    centre = rng.uniform(-0.3, 0.3, 2) if back else rng.uniform(-0.6, 0.6, 2)
-    angle = rng.uniform(0, 2 * math.pi)
-    zoom = rng.uniform(0.4, 0.8) if back else rng.uniform(0.8, 2.2)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a layer is and how it moves.
 
-    def at(u: float) -> NDArray[np.float32]:
-        place = centre + (velocity * u + bend * u * u / 2) * 2 / side
-        theta, size = angle + turn * u, zoom * math.exp(grow * u)
+    Attributes:
+        centre: Of the layer at the middle instant, in [-1, 1].
+        velocity: Pixels a frame, (x, y).
+        bend: Its change a frame.
+        zoom: Frame sides per layer side.
+        turn: Radians a frame.
+        grow: Relative growth a frame.
+        skew: Shear a frame, (x, y).
+    """
+
+    centre: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    bend: NDArray[np.float64]
+    zoom: float
+    turn: float
+    grow: float
+    skew: NDArray[np.float64]
+
+    def at(self, u: float, angle: float, side: int) -> NDArray[np.float32]:
+        """2x3 matrix from output coordinates in [-1, 1] to the layer's at instant u."""
+        place = self.centre + (self.velocity * u + self.bend * u * u / 2) * 2 / side
+        theta, size = angle + self.turn * u, self.zoom * math.exp(self.grow * u)
         rotation = np.array([[math.cos(theta), -math.sin(theta)],
                              [math.sin(theta), math.cos(theta)]])  # fmt: skip
-        matrix = rotation @ np.array([[1, skew[0] * u], [skew[1] * u, 1]]) * size
+        matrix = rotation @ np.array([[1, self.skew[0] * u], [self.skew[1] * u, 1]]) * size
         return np.concatenate([matrix, (matrix @ -place)[:, None]], 1).astype(np.float32)
 
-    return at
+
+def _background(rng: np.random.Generator, speed: float, drift: NDArray[np.float64]) -> _Place:
+    """Often a still camera, so that still detail is seen beside what moves."""
+    still = rng.random() < 0.35
+    velocity = drift.copy()
+    if rng.random() < 0.3:
+        velocity += rng.normal(size=2) * speed
+    return _Place(
+        centre=rng.uniform(-0.3, 0.3, 2),
+        velocity=velocity * (not still),
+        bend=rng.normal(size=2) * speed * 0.06 * (not still),
+        zoom=rng.uniform(0.4, 0.8),
+        turn=rng.normal() * 0.012 * (not still),
+        grow=rng.normal() * 0.006 * (not still),
+        skew=rng.normal(size=2) * 0.003 * (not still),
+    )
+
+
+def _object(rng: np.random.Generator, speed: float, drift: NDArray[np.float64]) -> _Place:
+    """A layer in front: large, or small and fast, or turning about itself."""
+    kind = rng.random()
+    small, spins = kind < 0.35, kind > 0.85
+    zoom = rng.uniform(3, 9) if small else rng.uniform(0.8, 2.2)
+    pace = max(speed, abs(rng.normal()) * 14) if small else speed
+    return _Place(
+        centre=rng.uniform(-0.6, 0.6, 2),
+        velocity=drift + rng.normal(size=2) * pace,
+        bend=rng.normal(size=2) * pace * 0.06,
+        zoom=zoom,
+        turn=rng.normal() * (0.08 if spins else 0.012),
+        grow=rng.normal() * 0.006,
+        skew=rng.normal(size=2) * 0.003,
+    )
+
+
+def _seen(picture: Tensor, place: _Place, angle: float, side: int, frames: int) -> Tensor:
+    """A layer through its motion: (frames, C, side, side)."""
+    shrink = max(1, round(place.zoom * TEXTURE_SIDE / (2 * side)))
+    if shrink > 1:  # no aliasing where a texel is smaller than a pixel
+        picture = F.avg_pool2d(picture[None], shrink)[0]
+    instants = np.arange(frames) - (frames - 1) / 2
+    matrices = np.stack([place.at(float(u), angle, side) for u in instants])
+    where = F.affine_grid(torch.from_numpy(matrices), [frames, 1, side, side], align_corners=False)
+    return F.grid_sample(
+        picture[None].expand(frames, -1, -1, -1),
+        where,
+        mode="bilinear",
+        padding_mode="reflection" if picture.shape[0] == 3 else "zeros",
+        align_corners=False,
+    )
 
 
 def synthetic_clip(
@@ -206,21 +266,12 @@ def synthetic_clip(
     speed = abs(float(rng.normal())) * 6 + 0.3  # pixels a frame
     heading = rng.uniform(0, 2 * math.pi)
     drift = rng.uniform(0, 1) * speed * np.array([math.cos(heading), math.sin(heading)])
-    out = torch.zeros(frames, 3, side, side)
-    for layer in range(int(rng.integers(1, 5))):
-        picture = texture(rng, stills)
-        if layer:
-            picture = torch.cat([picture, _blob(rng)])
-        motion = _layer_motion(rng, speed, drift, back=not layer, side=side)
-        instants = np.arange(frames) - (frames - 1) / 2
-        matrices = torch.from_numpy(np.stack([motion(float(u)) for u in instants]))
-        where = F.affine_grid(matrices, [frames, 1, side, side], align_corners=False)
-        seen = F.grid_sample(
-            picture[None].expand(frames, -1, -1, -1),
-            where,
-            mode="bilinear",
-            padding_mode="zeros" if layer else "reflection",
-            align_corners=False,
-        )
-        out = torch.lerp(out, seen[:, :3], seen[:, 3:]) if layer else seen
+    back = _background(rng, speed, drift)
+    out = _seen(texture(rng, stills), back, rng.uniform(0, 2 * math.pi), side, frames)
+    for _ in range(int(rng.integers(0, 5))):
+        picture = torch.cat([texture(rng, stills), _blob(rng)])
+        place = _object(rng, speed, drift)
+        seen = _seen(picture, place, rng.uniform(0, 2 * math.pi), side, frames)
+        # What lies outside of the layer is zero in colour and cover alike.
+        out = torch.lerp(out, seen[:, :3], seen[:, 3:])
     return (out.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
