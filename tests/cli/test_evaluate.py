@@ -37,6 +37,7 @@ def test_figures_for_machines(
         (["--scale", "x"], 2, "is no number"),
         (["--scale", "0.5"], 2, "from 1"),
         (["--frames", "1"], 2, "two frames"),
+        (["--degrade", "h264:crf=99"], 2, "crf is from 0 to 51"),
         (["--model", "nothing"], 6, "is not known"),
     ],
 )
@@ -54,3 +55,23 @@ def test_a_missing_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     """A clip that is not there is named."""
     assert main(["evaluate", str(tmp_path / "no.mp4"), "--no-baselines"]) == 3
     assert "no.mp4: does not exist" in capsys.readouterr().err
+
+
+def test_models_side_by_side_on_coded_input(
+    sample: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Several models are measured in one run, on inputs that a codec has made worse."""
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(tiny.read_bytes())
+    options = ["--model", str(tiny), "--model", str(other), "--scale", "2", "--frames", "3"]
+    quiet = ["--json", "--no-baselines"]
+
+    assert main(["evaluate", str(sample), *options, *quiet]) == 0
+    clean = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", str(sample), *options, *quiet, "--degrade", "h264:crf=40"]) == 0
+    coded = json.loads(capsys.readouterr().out)
+
+    assert coded["settings"]["degrade"].startswith("h264:crf=40")
+    assert len({s["method"] for s in coded["scores"]}) == 2
+    for before, after in zip(clean["scores"], coded["scores"], strict=True):
+        assert after["psnr_y"] < before["psnr_y"]

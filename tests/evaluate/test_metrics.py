@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vinr_cli.evaluate.metrics import luma, psnr_rgb, psnr_y, sharpness, ssim_y
+from vinr_cli.evaluate.metrics import blockiness, luma, psnr_rgb, psnr_y, sharpness, ssim_y
 
 
 def test_luma_of_white_and_black() -> None:
@@ -59,3 +59,25 @@ def test_blur_lowers_sharpness() -> None:
     blurred = torch.nn.functional.avg_pool2d(a, 3, 1, 1)
 
     assert sharpness(blurred).item() < 0.5 * sharpness(a).item()
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_blockiness_sees_blocks_on_their_grid(scale: int) -> None:
+    """Steps on the lines between blocks raise the figure; smoothness and steps inside do not."""
+    ramp = torch.linspace(0.2, 0.8, 64).expand(1, 3, 64, 64)
+    flat = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0)).expand(1, 3, 8, 8)
+    blocks = flat.repeat_interleave(8, 2).repeat_interleave(8, 3) * 0.3
+    inside = torch.roll(blocks, (4, 4), (2, 3))
+
+    def figure(x: torch.Tensor) -> float:
+        large = x.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+        return float(blockiness(large, scale))
+
+    assert figure(ramp) == pytest.approx(1, abs=0.1)
+    assert figure(ramp * 0.5 + blocks) > 3
+    assert figure(ramp * 0.5 + inside) < 0.4
+
+
+def test_blockiness_of_a_tiny_picture() -> None:
+    """A picture without a line between blocks counts as one without blocks."""
+    assert float(blockiness(torch.rand(1, 3, 7, 7), 1)) == 1

@@ -34,23 +34,40 @@ def find_clips(paths: list[Path]) -> list[Path]:
     return clips
 
 
+def _factor(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"--scale {text}", "is no number", "Write 4, 3.5 or 10/3.") from None
+
+
 def _table(scores: "list[Score]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("clip", "times", "method", "frames", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "sharpness")
+    table = Table(
+        "clip", "times", "method", "frames", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "sharpness", "blocks"
+    )
     for s in scores:
-        figures = f"{s.psnr_y:.2f}", f"{s.ssim_y:.4f}", f"{s.psnr_rgb:.2f}", f"{s.sharpness:.3f}"
+        quality = f"{s.psnr_y:.2f}", f"{s.ssim_y:.4f}", f"{s.psnr_rgb:.2f}"
+        figures = *quality, f"{s.sharpness:.3f}", f"{s.blockiness:.3f}"
         table.add_row(s.clip, s.times, s.method, str(s.frames), *figures)
     Console(width=110, soft_wrap=True).print(table)
 
 
 def evaluate(
     clips: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos or PNGs.")],
-    model: Annotated[str, typer.Option(help="A model's name or file.")] = "default",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A model's name or file; may be given again to compare."),
+    ] = None,
     scale: Annotated[str, typer.Option(help="Spatial factor, such as 4, 3.5 or 10/3.")] = "4",
     fps_mult: Annotated[int, typer.Option(help="Frame-rate factor, a whole number.")] = 2,
     frames: Annotated[int, typer.Option(help="Frames of the truth to use at most.")] = 33,
+    degrade: Annotated[
+        str | None,
+        typer.Option(help="Put the inputs through a codec first: h264:crf=28, mpeg2:q=6, …"),
+    ] = None,
     baselines: Annotated[bool, typer.Option(help="Measure the other methods too.")] = True,
     strips: Annotated[
         Path | None,
@@ -60,18 +77,18 @@ def evaluate(
 ) -> None:
     """Reduce clips in space and time, bring them back, and measure what was lost."""
     from vinr_cli.evaluate.compare import PROTOCOL, Settings, average, methods, score_clip
+    from vinr_cli.media.degrade import parse
     from vinr_cli.media.encoders import find_ffmpeg
     from vinr_cli.plan.job import EncodeOptions
     from vinr_cli.weights.load import load_model
 
-    try:
-        settings = Settings(Fraction(scale), fps_mult, frames)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--scale {scale}", "is no number", "Write 4, 3.5 or 10/3.") from None
+    damage = None if degrade is None else parse(degrade)
+    settings = Settings(_factor(scale), fps_mult, frames, damage)
     if settings.scale < 1 or fps_mult < 1 or frames < 2:
         raise UsageError("evaluate", "needs a scale and a factor from 1 and two frames")
     ffmpeg = find_ffmpeg(EncodeOptions()) if baselines else None
-    table = methods(load_model(model), f"vinr ({model})", ffmpeg)
+    names = model or ["default"]
+    table = methods({f"vinr ({name})": load_model(name) for name in names}, ffmpeg)
     if not baselines:
         del table["bicubic+blend"]
     if strips is not None:
@@ -82,7 +99,8 @@ def evaluate(
     scores += average(scores)
     if as_json:
         rows = [dataclasses.asdict(s) for s in scores]
-        setting = {"scale": scale, "fps_mult": fps_mult, "frames": frames, "model": model}
+        setting = {"scale": scale, "fps_mult": fps_mult, "frames": frames, "model": names}
+        setting["degrade"] = None if damage is None else str(damage)
         typer.echo(json.dumps({"protocol": PROTOCOL, "settings": setting, "scores": rows}))
     else:
         _table(scores)

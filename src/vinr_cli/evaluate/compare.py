@@ -5,7 +5,7 @@ filter rounded to 8 bits, and in time by keeping every m-th frame; each method e
 interpolates back. Input times and inner times are reported apart.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from vinr_cli.evaluate.clips import enlarge, read_clip, reduce_frames
-from vinr_cli.evaluate.metrics import psnr_rgb, psnr_y, sharpness, ssim_y
+from vinr_cli.evaluate.metrics import blockiness, psnr_rgb, psnr_y, sharpness, ssim_y
 from vinr_cli.evaluate.strips import StripMaker
+from vinr_cli.media.degrade import Degradation, degrade
 from vinr_cli.media.filters import filter_frames
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.videoinr import Prepared, VideoINR
@@ -39,11 +40,13 @@ class Settings:
         scale: Spatial factor.
         multiple: Frame-rate factor.
         frames: Frames of the truth to use at most.
+        degradation: What the low-resolution clip goes through first; None leaves it clean.
     """
 
     scale: Fraction = Fraction(4)
     multiple: int = 2
     frames: int = 33
+    degradation: Degradation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Score:
         ssim_y: In [-1, 1].
         psnr_rgb: In dB.
         sharpness: Gradient energy of Y relative to the truth's.
+        blockiness: `metrics.blockiness` on the LR grid, relative to the truth's.
     """
 
     clip: str
@@ -69,6 +73,7 @@ class Score:
     ssim_y: float
     psnr_rgb: float
     sharpness: float
+    blockiness: float
 
 
 def network_method(network: VideoINR) -> Method:
@@ -119,9 +124,10 @@ def minterpolate(ffmpeg: Path, *, enlarge_first: bool) -> Method:
     return frames
 
 
-def methods(network: VideoINR, name: str, ffmpeg: Path | None) -> dict[str, Method]:
-    """The network and every baseline by name; without ffmpeg only what needs none."""
-    table: dict[str, Method] = {name: network_method(network), "bicubic+blend": blend}
+def methods(networks: Mapping[str, VideoINR], ffmpeg: Path | None) -> dict[str, Method]:
+    """Networks and every baseline by name; without ffmpeg only what needs none."""
+    table = {name: network_method(network) for name, network in networks.items()}
+    table["bicubic+blend"] = blend
     if ffmpeg is not None:
         table["lanczos>minterpolate"] = minterpolate(ffmpeg, enlarge_first=True)
         table["minterpolate>lanczos"] = minterpolate(ffmpeg, enlarge_first=False)
@@ -151,6 +157,8 @@ def score_clip(
     size = (truth.shape[2], truth.shape[3])
     lr_size = (int(size[0] / settings.scale), int(size[1] / settings.scale))
     lr = reduce_frames(truth[:: settings.multiple], lr_size)
+    if settings.degradation is not None:
+        lr = _degraded(lr, settings.degradation)
     maker = None
     if strips is not None:
         maker = StripMaker(strips / f"{path.stem}.png", truth, settings.multiple)
@@ -159,7 +167,7 @@ def score_clip(
         for k, (made, want) in enumerate(
             zip(method(lr, settings.multiple, size), truth, strict=True)
         ):
-            rows.append(_measure(made, want[None] / 255))
+            rows.append(_measure(made, want[None] / 255, float(settings.scale)))
             if maker is not None:
                 maker.take(k, made)
         values = torch.stack(rows)
@@ -172,10 +180,18 @@ def score_clip(
         maker.write()
 
 
-def _measure(made: Tensor, truth: Tensor) -> Tensor:
-    """PSNR and SSIM of Y, PSNR of RGB, relative sharpness of one frame; (4,)."""
+def _degraded(lr: Tensor, degradation: Degradation) -> Tensor:
+    """LR frames (T, 3, h, w) in [0, 1] after a codec's round trip."""
+    clip = (lr * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return torch.from_numpy(degrade(clip, degradation).copy()).permute(0, 3, 1, 2) / 255
+
+
+def _measure(made: Tensor, truth: Tensor, scale: float) -> Tensor:
+    """One frame's figures, in the order of `Score`; (5,)."""
     relative = sharpness(made) / sharpness(truth).clamp(min=1e-9)
-    return torch.cat([psnr_y(made, truth), ssim_y(made, truth), psnr_rgb(made, truth), relative])
+    blocks = blockiness(made, scale) / blockiness(truth, scale)
+    quality = [psnr_y(made, truth), ssim_y(made, truth), psnr_rgb(made, truth)]
+    return torch.cat([*quality, relative, blocks])
 
 
 def average(scores: Sequence[Score]) -> list[Score]:
@@ -195,6 +211,7 @@ def average(scores: Sequence[Score]) -> list[Score]:
             ssim_y=fmean(s.ssim_y for s in rows),
             psnr_rgb=fmean(s.psnr_rgb for s in rows),
             sharpness=fmean(s.sharpness for s in rows),
+            blockiness=fmean(s.blockiness for s in rows),
         )
         for (method, times), rows in groups.items()
     ]
