@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vinr_cli.cli.app import COMMANDS
+from vinr_cli.cli.app import COMMANDS, command_name
 from vinr_cli.plan.numbers import NTSC_RATES
 
 TARGET = Path(__file__).with_name("cli.md")
@@ -86,7 +86,7 @@ def page() -> str:
     """The whole page."""
     sections = [HEAD, f"```text\n{help_of()}\n```\n"]
     for command in COMMANDS:
-        name = command.__name__
+        name = command_name(command)
         sections.append(f"## vinr {name}\n\n```text\n{help_of(name)}\n```\n")
     rates = "\n".join(f"| {float(k):g} | {v} |" for k, v in NTSC_RATES.items())
     return "\n".join(sections) + TAIL.format(rates=rates)

@@ -7,6 +7,7 @@
     vinr_cli.upscale_video("in.mp4", "out.mp4", scale=3.5, fps_mult=4)
 
     model = vinr_cli.load_model()  # a torch.nn.Module: .encode(frames), .query(features, t, size)
+    model = vinr_cli.VideoINR.from_pretrained("org/name")  # of the Hugging Face Hub, or a folder
 
 This module is the door: importing it loads neither torch nor PyAV; using what is behind it does.
 """
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from vinr_cli.errors import VinrError
     from vinr_cli.jobs.library import upscale_video
     from vinr_cli.weights.load import load_model
+    from vinr_cli.weights.pretrained import VideoINR
 
 __version__ = "0.1.0"
 
-__all__ = ["VinrError", "__version__", "load_model", "upscale_video"]
+__all__ = ["VideoINR", "VinrError", "__version__", "load_model", "upscale_video"]
 
 _ROOMS = {
+    "VideoINR": "vinr_cli.weights.pretrained",
     "VinrError": "vinr_cli.errors",
     "load_model": "vinr_cli.weights.load",
     "upscale_video": "vinr_cli.jobs.library",

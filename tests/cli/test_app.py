@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vinr_cli import __version__
-from vinr_cli.cli.app import COMMANDS, main
+from vinr_cli.cli.app import COMMANDS, command_name, main
 from vinr_cli.errors import InputError, Interrupted
 
 Vinr = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -61,7 +61,7 @@ def test_no_arguments_show_the_help(vinr: Vinr) -> None:
     """`vinr` alone shows every command and exits with 0."""
     done = vinr()
     assert done.returncode == 0
-    assert all(command.__name__ in done.stdout for command in COMMANDS)
+    assert all(command_name(command) in done.stdout for command in COMMANDS)
     assert "Usage: vinr" in done.stdout
 
 

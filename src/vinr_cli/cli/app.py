@@ -23,6 +23,8 @@ from vinr_cli.cli.console import (
     stop_signals,
     tell,
 )
+from vinr_cli.cli.convert import convert_weights
+from vinr_cli.cli.download import download_weights
 from vinr_cli.cli.evaluate import evaluate
 from vinr_cli.cli.models import models
 from vinr_cli.cli.options import Debug
@@ -31,8 +33,17 @@ from vinr_cli.cli.train import train
 from vinr_cli.cli.upscale import upscale
 from vinr_cli.errors import Interrupted, UsageError, VinrError
 
-COMMANDS: tuple[Callable[..., None], ...] = (upscale, probe, models, train, evaluate, bench)
-"""Every command, in the order of the help; a command's name is its function's."""
+COMMANDS: tuple[Callable[..., None], ...] = (
+    upscale,
+    probe,
+    models,
+    download_weights,
+    convert_weights,
+    train,
+    evaluate,
+    bench,
+)
+"""Every command, in the order of the help; a command's name is its function's, with hyphens."""
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed (in a batch: some input failed), 2 usage, 3 input, 4 output, "
@@ -70,8 +81,13 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True, epilog=EXIT_CODES)(_top)
     for command in COMMANDS:
-        app.command(command.__name__, help=_flowing(command.__doc__ or ""))(command)
+        app.command(command_name(command), help=_flowing(command.__doc__ or ""))(command)
     return app
+
+
+def command_name(command: Callable[..., None]) -> str:
+    """What a command's function is called on the command line."""
+    return command.__name__.replace("_", "-")
 
 
 def _flowing(text: str) -> str:

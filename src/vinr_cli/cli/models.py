@@ -2,22 +2,55 @@
 
 import json
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.options import AsJson, Debug
-from vinr_cli.weights.registry import DEFAULT, RECORDS, packaged_folder
+from vinr_cli.errors import WeightsError
+from vinr_cli.weights.listing import ABSENT, DAMAGED, Listed, list_models, remove_model
+
+_FETCH = "vinr download-weights"
+
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify",
+        metavar="",
+        help="Hash every byte. Without it, size and time of change of fetched files are compared.",
+    ),
+]
+Remove = Annotated[
+    str | None, typer.Option("--remove", metavar="NAME", help="Delete a model that was fetched.")
+]
 
 
-def models(as_json: AsJson = False, debug: Debug = False) -> None:
-    """List the weights that come with vinr."""
-    for record in RECORDS:
-        path = packaged_folder() / record.file
+def models(
+    verify: Verify = False, remove: Remove = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """List the weights that come with vinr, can be fetched, or were."""
+    if remove is not None:
+        tell(f"{remove}: deleted {remove_model(remove)}")
+        return
+    rows = list_models(verify=verify)
+    for row in rows:
         if as_json:
-            extra = {"path": str(path), "default": record.name == DEFAULT}
-            tell(json.dumps({**asdict(record), **extra}))
-            continue
-        size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "missing"
-        mark = " (default)" if record.name == DEFAULT else ""
-        tell(f"{record.name}{mark}: {record.about}")
-        tell(f"  {size}, licence {record.licence}, {record.paper}")
-        tell(f"  {path}")
+            tell(json.dumps({**asdict(row), "path": str(row.path) if row.path else None}))
+        else:
+            _show(row)
+    damaged = [row for row in rows if row.state == DAMAGED]
+    if damaged:
+        names = ", ".join(row.name for row in damaged)
+        fix = f"Fetch it again with {_FETCH}, or reinstall vinr."
+        raise WeightsError(f"model {names}", "is not what it should be", fix)
+
+
+def _show(row: Listed) -> None:
+    tell(f"{row.name}{' (default)' if row.default else ''}{': ' if row.about else ''}{row.about}")
+    size = "" if row.size is None else f"{row.size / 1e6:.1f} MB, "
+    paper = f", {row.paper}" if row.paper else ""
+    tell(f"  {size}licence {row.licence or 'not stated'}{paper}")
+    tell(f"  {row.source}")
+    absent = "missing: reinstall vinr" if row.packaged else f"not here: {_FETCH} {row.name}"
+    tell(f"  {absent if row.state == ABSENT else f'{row.state}: {row.path}'}")

@@ -226,7 +226,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="NAME|FILE",
-        help="A weights file, or a name that `vinr models` lists. Without it, the first of them.",
+        help="A name that `vinr models` lists, hf:org/name@rev of the Hugging Face Hub, or a "
+        "weights file. Without it, the default.",
         show_default=False,
         rich_help_panel=_NETWORK,
     ),

@@ -6,6 +6,7 @@ import vinr_cli.cli.options as o
 from vinr_cli.cli.batch import do_job, run_batch, settle_output, show_plan, spread
 from vinr_cli.cli.console import Session
 from vinr_cli.cli.report import open_reports
+from vinr_cli.cli.transfer import bring_model
 from vinr_cli.errors import UsageError
 from vinr_cli.plan.job import EncodeOptions, JobSpec, SlowAudio
 from vinr_cli.plan.request import settle_request
@@ -88,11 +89,10 @@ def upscale(
         deinterlace=deinterlace is o.Deinterlace.AUTO,
         audio=not no_audio,
         subtitles=not no_subs,
-        overwrite=overwrite,
-        memory_limit=memory,
-        tile=tile,
+        overwrite=overwrite, memory_limit=memory, tile=tile,
         restart=restart, strict=strict, work_dir=work_dir, part_frames=part_frames,
     )  # fmt: skip
+    bring_model(model, quiet=quiet or as_json)
     find_weights(model)  # a wrong name is the same for all inputs: say it once
     with reports:
         code = run_batch(spread(spec, inputs), show_plan if dry_run else do_job, reports)

@@ -1,68 +1,65 @@
-"""Weights as records: what there is, where it comes from, and how to know it is unchanged."""
+"""From the name of a model to its file on disk."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from vinr_cli.errors import WeightsError
+from vinr_cli.weights.cache import HUB, WEIGHTS, checked, read_stamp
+from vinr_cli.weights.records import RECORDS, find_record, packaged_file
+from vinr_cli.weights.watch import Watch, unwatched
 
 
-@dataclass(frozen=True, slots=True)
-class WeightsRecord:
-    """One set of weights that ships with the program.
-
-    Attributes:
-        name: What `--model` calls it.
-        file: File name in the folder of packaged weights.
-        about: One line.
-        licence: SPDX identifier.
-        paper: Where the network's idea is published.
-    """
-
-    name: str
-    file: str
-    about: str
-    licence: str
-    paper: str
-
-
-RECORDS = (
-    WeightsRecord(
-        name="compact",
-        file="vinr-compact.safetensors",
-        about="compact VideoINR, trained for scales 1 to 4 on bicubic reductions",
-        licence="Apache-2.0",
-        paper="arXiv:2206.04647",
-    ),
-)
-"""Every packaged set of weights; the first one is the default."""
-
-DEFAULT = RECORDS[0].name
-
-_HERE = Path(__file__).resolve().parent
-
-
-def packaged_folder() -> Path:
-    """Where the packaged weights are: inside of the installed package, or at the checkout's top."""
-    installed = _HERE / "packaged"
-    return installed if installed.is_dir() else _HERE.parents[2] / "weights"
-
-
-def find_weights(name: str | Path) -> Path:
+def find_weights(name: str | Path, watch: Watch = unwatched) -> Path:
     """The file behind a name or a path.
 
+    A fetched file is checked by its size and time of change. A model of the Hub that is not here is
+    fetched, because its name says where from; one of another source is not.
+
+    Args:
+        name: A name that `vinr models` lists; "hf:org/name@revision"; the path of a weights file,
+            or of a folder with one.
+        watch: Told about the progress of a download.
+
     Raises:
-        WeightsError: neither a known name nor an existing file.
+        WeightsError: neither a known name nor an existing file; not fetched yet, with the command
+            that does; changed since it was fetched; or the Hub does not give it.
     """
-    for record in RECORDS:
-        if str(name) == record.name or (str(name) == "default" and record.name == DEFAULT):
-            path = packaged_folder() / record.file
-            if not path.is_file():
-                raise WeightsError(path, "the packaged weights are missing", "Reinstall vinr.")
-            return path
+    record = find_record(str(name))
+    if record is not None and record.is_packaged:
+        return packaged_file(record)
+    if str(name).startswith(HUB):
+        return _of_hub(str(name), watch)
+    stamp = read_stamp(str(name))
+    if stamp is not None:
+        return checked(stamp)
+    if record is not None:
+        raise WeightsError(
+            f"model {record.name}",
+            "has not been fetched yet",
+            f"Fetch it: vinr download-weights {record.name}.",
+        )
+    return _at_path(name)
+
+
+def _of_hub(name: str, watch: Watch) -> Path:
+    """A model of the Hub: as it was fetched before, else from there."""
+    text = name if "@" in name else f"{name}@main"
+    stamp = read_stamp(text)
+    if stamp is not None:
+        return checked(stamp)
+    from vinr_cli.weights.install import install_from_hub  # noqa: PLC0415 - heavy
+
+    return install_from_hub(name, watch=watch).path
+
+
+def _at_path(name: str | Path) -> Path:
     path = Path(name)
     if path.is_file():
         return path
+    if (path / WEIGHTS).is_file():
+        return path / WEIGHTS
     known = ", ".join(record.name for record in RECORDS)
+    if path.is_dir():
+        raise WeightsError(path, f"has no {WEIGHTS}", "Name a weights file.")
     if path.suffix or len(path.parts) > 1:
         raise WeightsError(path, "there is no such weights file", f"Known names: {known}.")
     raise WeightsError(f"model {name}", "is not known", f"Known: {known}, or a path of a file.")

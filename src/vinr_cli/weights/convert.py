@@ -1,0 +1,81 @@
+"""The authors' checkpoints of VideoINR as weights files.
+
+A checkpoint is a pickle; it is read with ``weights_only=True``, which builds tensors and plain
+containers and runs nothing.
+"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vinr_cli.errors import WeightsError
+from vinr_cli.model.config import ModelConfig, PublishedConfig
+from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.weights.files import demand_fit, state_of, write_weights
+
+PARALLEL = "module."
+"""What `torch.nn.DataParallel` puts before each name, once for each time a network was wrapped."""
+
+_WRAPPERS = ("state_dict", "params", "model")
+"""Keys under which trainers keep the weights beside other things."""
+
+
+def convert_checkpoint(source: Path, target: Path, *, origin: str = "") -> PublishedConfig:
+    """Write the weights file of a checkpoint of the published network.
+
+    The network is the demo's: its decoder samples frames that were first enlarged by four, which is
+    what the authors' weights were made public with.
+
+    Args:
+        source: The checkpoint, as the authors' code writes it.
+        target: The weights file.
+        origin: Where the checkpoint came from, for the file's metadata.
+
+    Returns:
+        The network's config.
+
+    Raises:
+        WeightsError: unreadable, more than tensors in it, or not exactly the network's names and
+            shapes; the target cannot be written.
+    """
+    tensors = _named(source, _read(source))
+    config = ModelConfig.published()
+    with torch.device("meta"):
+        expected = state_of(VideoINR(config))
+    demand_fit(source, expected, tensors)
+    about = {"format": "pt", "vinr.origin": origin} if origin else {"format": "pt"}
+    write_weights(target, config, {name: tensors[name].float() for name in expected}, about)
+    return config
+
+
+def _read(source: Path) -> object:
+    try:
+        return torch.load(source, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        cause = "holds more than tensors, or is damaged; what could run is not opened"
+        raise WeightsError(source, cause, "Use the file as the authors published it.") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise WeightsError(source, f"cannot be read as a checkpoint ({error})") from error
+
+
+def _named(source: Path, content: object) -> dict[str, Tensor]:
+    """The tensors under the network's own names."""
+    for key in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(source, "holds no tensors by name", "Use the network's state dict.")
+    tensors: dict[str, Tensor] = {}
+    for name, value in content.items():
+        own = str(name)
+        while own.startswith(PARALLEL):
+            own = own.removeprefix(PARALLEL)
+        if not isinstance(value, Tensor):
+            raise WeightsError(source, f"{name} is no tensor", "Use the network's state dict.")
+        if own in tensors:
+            raise WeightsError(source, f"has {own} twice, with and without {PARALLEL}")
+        tensors[own] = value
+    return tensors
