@@ -25,7 +25,7 @@ def test_torchrun_leaves_our_options_alone() -> None:
     from torch.distributed.run import get_args_parser
 
     ours = ["train", "clips", "--run-dir", "r", "--time-limit", "9m", "--validation", "v",
-            "--cache", "c", "--preset", "compact", "--resume", "--device", "cpu", "--seed", "1",
+            "--cache", "c", "--preset", "clean", "--resume", "--device", "cpu", "--seed", "1",
             "--batch", "2", "--workers", "0"]  # fmt: skip
 
     read = get_args_parser().parse_args(["--nproc-per-node", "2", "-m", "vinr_cli", *ours])
@@ -36,7 +36,7 @@ def test_torchrun_leaves_our_options_alone() -> None:
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--preset", "huge"], 2, "Known: compact, published"),
+        (["--preset", "huge"], 2, "Known: clean, video, published"),
         (["--time-limit", "soon"], 2, "is no duration"),
         (["--device", "cuda"], 7, "is not there"),
         ([], 3, "holds no videos"),

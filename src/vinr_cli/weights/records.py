@@ -55,14 +55,14 @@ def packaged(name: str, file: str, about: str) -> WeightsRecord:
     return WeightsRecord(name, file, about, "Apache-2.0")
 
 
-DEFAULT = "compact"
+DEFAULT = "clean"
 """The packaged set that is used when nobody asks for another."""
 
 RECORDS = (
     packaged(
-        "compact",
-        "vinr-compact.safetensors",
-        "compact VideoINR, trained for scales 1 to 4 on bicubic reductions",
+        "clean",
+        "vinr-clean.safetensors",
+        "compact VideoINR for pristine sources, trained on bicubic reductions, scales 1 to 4",
     ),
     WeightsRecord(
         name="videoinr-official",
