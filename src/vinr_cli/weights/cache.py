@@ -80,6 +80,11 @@ def folder_of(name: str, folder: Path | None = None) -> Path:
     return (folder or models_folder()) / quote(name, safe=" @:=").replace(":", "=")
 
 
+def with_revision(name: str) -> str:
+    """The name of a model of the Hub with its revision (main if not said); others as they are."""
+    return f"{name}@main" if name.startswith(HUB) and "@" not in name else name
+
+
 def stamp_file(
     name: str, path: Path, *, source: str, licence: str = "", commit: str = "", sha256: str = ""
 ) -> Stamp:

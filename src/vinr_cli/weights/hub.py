@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Self
 
 import httpx2
-from huggingface_hub import HfApi, ModelCard, constants, get_token, hf_hub_download, hf_hub_url
+from huggingface_hub import (
+    HfApi,
+    ModelCard,
+    constants,
+    get_token,
+    hf_hub_download,
+    hf_hub_url,
+    scan_cache_dir,
+)
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -224,7 +232,7 @@ def _metadata(
         except HfHubHTTPError as error:
             if error.response.status_code not in RETRIED:
                 raise
-            raise BrokenError(str(error), retry_after(error.response)) from error
+            raise BrokenError(f"it {_words(error)}", retry_after(error.response)) from error
         except httpx2.TransportError as error:
             raise BrokenError(str(error)) from error
 
@@ -288,9 +296,26 @@ def _translated(name: HubName) -> Iterator[None]:
     except HFValidationError as error:
         raise WeightsError(subject, "is no name of the Hub", "Write hf:org/name@rev.") from error
     except (HfHubHTTPError, httpx2.HTTPError) as error:
-        raise WeightsError(
-            subject, f"{where}: {error}", "Try again later, or set HF_ENDPOINT to a mirror."
-        ) from error
+        fix = "Try again later, or set HF_ENDPOINT to a mirror."
+        raise WeightsError(subject, f"{where} {_words(error)}", fix) from error
+
+
+def _words(error: Exception) -> str:
+    """What a server did, without the library's advice."""
+    if isinstance(error, HfHubHTTPError):
+        return f"answers {error.response.status_code} {error.response.reason_phrase}".strip()
+    return f"cannot be reached ({' '.join(str(error).split())})"
+
+
+def forget(stamp: Stamp) -> None:
+    """Delete a model's commit from the Hub's cache, if its file is there.
+
+    Args:
+        stamp: Of the model.
+    """
+    cache = Path(constants.HF_HUB_CACHE)
+    if cache.is_dir() and stamp.path.is_relative_to(cache):
+        scan_cache_dir(cache).delete_revisions(stamp.commit).execute()
 
 
 def upload_folder(
@@ -325,8 +350,9 @@ def upload_folder(
         commit = api.upload_folder(
             repo_id=made.repo_id, folder_path=folder, revision=revision, commit_message=message
         )
-    except (OfflineModeIsEnabled, HfHubHTTPError, httpx2.HTTPError, OSError) as error:
-        cause = f"could not be uploaded to {constants.ENDPOINT}: {error}"
+    except (OfflineModeIsEnabled, HfHubHTTPError, httpx2.HTTPError, OSError, RuntimeError) as error:
+        # the library wraps what happens to a large file in a RuntimeError
+        cause = f"could not be uploaded to {constants.ENDPOINT}, which {_words(error)}"
         fix = "Check the network, and that HF_TOKEN may write there."
         raise WeightsError(f"model {name.repository}", cause, fix) from error
     return str(commit)

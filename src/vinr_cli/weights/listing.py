@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vinr_cli.errors import UsageError, WeightsError
-from vinr_cli.weights.cache import Stamp, check, installed, read_stamp, remove
+from vinr_cli.weights.cache import HUB, Stamp, check, installed, read_stamp, remove, with_revision
 from vinr_cli.weights.records import (
     DEFAULT,
     RECORDS,
@@ -74,7 +74,12 @@ def remove_model(name: str) -> Path:
     record = find_record(name)
     if record is not None and record.is_packaged:
         raise UsageError(f"model {name}", "comes with vinr and stays", "Nothing to do.")
+    name = with_revision(name)
     stamp = read_stamp(name)
+    if stamp is not None and name.startswith(HUB):
+        from vinr_cli.weights.hub import forget  # noqa: PLC0415 - heavy
+
+        forget(stamp)
     gone = remove(name)
     if gone is None:
         raise WeightsError(f"model {name}", "is not here", "See vinr models.")

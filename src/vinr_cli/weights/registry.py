@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.weights.cache import HUB, WEIGHTS, checked, read_stamp
+from vinr_cli.weights.cache import HUB, WEIGHTS, checked, read_stamp, with_revision
 from vinr_cli.weights.records import RECORDS, find_record, packaged_file
 from vinr_cli.weights.watch import Watch, unwatched
 
@@ -42,8 +42,7 @@ def find_weights(name: str | Path, watch: Watch = unwatched) -> Path:
 
 def _of_hub(name: str, watch: Watch) -> Path:
     """A model of the Hub: as it was fetched before, else from there."""
-    text = name if "@" in name else f"{name}@main"
-    stamp = read_stamp(text)
+    stamp = read_stamp(with_revision(name))
     if stamp is not None:
         return checked(stamp)
     from vinr_cli.weights.install import install_from_hub  # noqa: PLC0415 - heavy
