@@ -45,7 +45,8 @@ Times are seconds (`83.5`) or `hh:mm:ss.mmm` (`0:01:23.5`), counted from the fir
 | 6 | weights: unknown, damaged, or of a wrong shape |
 | 7 | device: not there, or too small even for one tile |
 | 8 | verification: the finished file is not what was planned |
-| 130 | interrupted by Ctrl-C, SIGTERM or SIGHUP; nothing half-written is left |
+| 9 | incomplete: finished, but some source frames could not be decoded and were concealed |
+| 130 | interrupted by Ctrl-C, SIGTERM or SIGHUP; the same command goes on where it was |
 | 141 | whoever read stdout has gone |
 
 ## JSON

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vinr_cli.cli.scores import show_scores
 from vinr_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -39,20 +40,6 @@ def _factor(text: str) -> Fraction:
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise UsageError(f"--scale {text}", "is no number", "Write 4, 3.5 or 10/3.") from None
-
-
-def _table(scores: "list[Score]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        "clip", "times", "method", "frames", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "sharpness", "blocks"
-    )
-    for s in scores:
-        quality = f"{s.psnr_y:.2f}", f"{s.ssim_y:.4f}", f"{s.psnr_rgb:.2f}"
-        figures = *quality, f"{s.sharpness:.3f}", f"{s.blockiness:.3f}"
-        table.add_row(s.clip, s.times, s.method, str(s.frames), *figures)
-    Console(width=110, soft_wrap=True).print(table)
 
 
 def evaluate(
@@ -103,5 +90,5 @@ def evaluate(
         setting["degrade"] = None if damage is None else str(damage)
         typer.echo(json.dumps({"protocol": PROTOCOL, "settings": setting, "scores": rows}))
     else:
-        _table(scores)
+        show_scores(scores)
         typer.echo(PROTOCOL)
