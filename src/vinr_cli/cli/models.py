@@ -50,7 +50,8 @@ def _show(row: Listed) -> None:
     tell(f"{row.name}{' (default)' if row.default else ''}{': ' if row.about else ''}{row.about}")
     size = "" if row.size is None else f"{row.size / 1e6:.1f} MB, "
     paper = f", {row.paper}" if row.paper else ""
-    tell(f"  {size}licence {row.licence or 'not stated'}{paper}")
+    network = f"{row.family} network, " if row.family else ""
+    tell(f"  {network}{size}licence {row.licence or 'not stated'}{paper}")
     tell(f"  {row.source}")
     absent = "missing: reinstall vinr" if row.packaged else f"not here: {_FETCH} {row.name}"
     tell(f"  {absent if row.state == ABSENT else f'{row.state}: {row.path}'}")

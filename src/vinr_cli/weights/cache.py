@@ -26,6 +26,10 @@ from vinr_cli.weights.digest import Digest
 
 STAMP = "stamp.json"
 WEIGHTS = "model.safetensors"
+CONFIG_KEY = "vinr.config"
+"""Metadata key of a weights file under which its config's JSON is stored."""
+CONFIG_FILE = "config.json"
+"""The config beside a file that does not carry it, as the Hub's models have it."""
 HUB = "hf:"
 """What the names of models of the Hub begin with."""
 

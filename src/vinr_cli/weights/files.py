@@ -13,12 +13,7 @@ from torch import Tensor
 from vinr_cli.errors import WeightsError
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.videoinr import VideoINR
-
-CONFIG_KEY = "vinr.config"
-"""Metadata key under which the config's JSON is stored."""
-
-CONFIG_FILE = "config.json"
-"""The config beside a file that does not carry it, as the Hub's models have it."""
+from vinr_cli.weights.cache import CONFIG_FILE, CONFIG_KEY
 
 _SHOWN = 3
 """How many tensor names a message gives."""

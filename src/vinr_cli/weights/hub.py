@@ -197,7 +197,8 @@ def _prefetch(
     if blob.is_file():
         return
     url = hf_hub_url(name.repository, file, revision=metadata.commit_hash)
-    remote = Remote(url, _authorization(token), insecure=True)
+    plain = constants.ENDPOINT.startswith("http://")  # the user's own choice, by HF_ENDPOINT
+    remote = Remote(url, _authorization(token), insecure=plain)
     watched = watch if file == WEIGHTS else unwatched
     blob.parent.mkdir(parents=True, exist_ok=True)
     part = blob.with_name(f"{digest.value}.vinr.part")

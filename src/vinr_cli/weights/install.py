@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vinr_cli.errors import UsageError, WeightsError
 from vinr_cli.weights.cache import (
+    CONFIG_FILE,
     HUB,
     STAMP,
     WEIGHTS,
@@ -31,7 +32,6 @@ from vinr_cli.weights.cache import (
 from vinr_cli.weights.convert import convert_checkpoint
 from vinr_cli.weights.digest import Digest
 from vinr_cli.weights.fetch import Patience, Remote, fetch
-from vinr_cli.weights.files import CONFIG_FILE
 from vinr_cli.weights.hub import HubName, download_model
 from vinr_cli.weights.pretrained import read_network
 from vinr_cli.weights.records import (

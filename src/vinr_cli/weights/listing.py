@@ -1,10 +1,25 @@
 """What there is: known, fetched and packaged sets of weights, and in which state."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from vinr_cli.errors import UsageError, WeightsError
-from vinr_cli.weights.cache import HUB, Stamp, check, installed, read_stamp, remove, with_revision
+from vinr_cli.weights.cache import (
+    CONFIG_FILE,
+    CONFIG_KEY,
+    HUB,
+    Stamp,
+    check,
+    installed,
+    read_stamp,
+    remove,
+    with_revision,
+)
 from vinr_cli.weights.records import (
     DEFAULT,
     RECORDS,
@@ -31,6 +46,8 @@ class Listed:
         state: `ABSENT`; `VERIFIED`: the hash was right and the file has not changed since; or
             `DAMAGED`.
         packaged: Whether it comes with the program.
+        family: Which network it belongs to; empty if unknown.
+        config: The network's dimensions, from the file; None if it is absent or says nothing.
         path: The file; None if it is absent.
         size: Bytes of the file; None if it is absent.
         sha256: Of the file, as it should be; empty if it is absent.
@@ -44,6 +61,8 @@ class Listed:
     default: bool
     state: str
     packaged: bool = False
+    family: str = ""
+    config: Mapping[str, Any] | None = None
     path: Path | None = None
     size: int | None = None
     sha256: str = ""
@@ -107,6 +126,8 @@ def _packaged(record: WeightsRecord) -> Listed:
         default=record.name == DEFAULT,
         state=VERIFIED if right else DAMAGED if there else ABSENT,
         packaged=True,
+        family=record.family,
+        config=_config(path),
         path=path,
         size=path.stat().st_size if there else None,
         sha256=digest.value if digest else "",
@@ -115,12 +136,14 @@ def _packaged(record: WeightsRecord) -> Listed:
 
 def _of_stamp(stamp: Stamp, *, verify: bool) -> Listed:
     commit = f" at {stamp.commit}" if stamp.commit else ""
-    record = WeightsRecord(stamp.name, "", "", stamp.licence, paper="")
+    family = (_config(stamp.path) or {}).get("family", "")
+    record = WeightsRecord(stamp.name, "", "", stamp.licence, paper="", family=family)
     return _row(record, stamp.source + commit, stamp, verify=verify)
 
 
 def _row(record: WeightsRecord, source: str, stamp: Stamp | None, *, verify: bool) -> Listed:
     state = ABSENT if stamp is None else VERIFIED if check(stamp, fully=verify) else DAMAGED
+    config = _config(stamp.path) if stamp else None
     return Listed(
         record.name,
         record.about,
@@ -129,7 +152,21 @@ def _row(record: WeightsRecord, source: str, stamp: Stamp | None, *, verify: boo
         source,
         default=False,
         state=state,
+        family=record.family,
+        config=config,
         path=stamp.path if stamp else None,
         size=stamp.size if stamp else record.size,
         sha256=stamp.sha256 if stamp else "",
     )
+
+
+def _config(path: Path) -> Mapping[str, Any] | None:
+    """The config that a weights file carries, or that is beside it."""
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get(CONFIG_KEY)
+        beside = path.with_name(CONFIG_FILE)
+        config = json.loads(beside.read_text(encoding="utf-8") if text is None else text)
+    except (OSError, ValueError, SafetensorError):
+        return None
+    return config if isinstance(config, dict) else None

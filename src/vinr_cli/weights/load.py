@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from vinr_cli.model.videoinr import VideoINR as Network
-from vinr_cli.weights.files import CONFIG_KEY, state_of, write_weights
+from vinr_cli.weights.cache import CONFIG_KEY
+from vinr_cli.weights.files import state_of, write_weights
 from vinr_cli.weights.pretrained import VideoINR, read_network
 from vinr_cli.weights.registry import find_weights
 

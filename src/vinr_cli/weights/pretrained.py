@@ -18,8 +18,8 @@ from vinr_cli.model.compact import CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig, PublishedConfig
 from vinr_cli.model.published import PublishedVideoINR
 from vinr_cli.model.videoinr import VideoINR as Network
-from vinr_cli.weights.cache import WEIGHTS
-from vinr_cli.weights.files import CONFIG_FILE, fill, read_weights, state_of, write_weights
+from vinr_cli.weights.cache import CONFIG_FILE, WEIGHTS
+from vinr_cli.weights.files import fill, read_weights, state_of, write_weights
 
 CARD_FILE = "README.md"
 
