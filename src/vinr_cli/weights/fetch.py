@@ -2,8 +2,8 @@
 
 huggingface_hub 2 starts a broken download anew in the next run (its temporary file has a new name
 each time and is deleted on failure), and its client is for the Hub alone, so this is ours. The
-connections are httpx2's, which also brings proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY), the
-system's certificates (SSL_CERT_FILE), and redirects that carry no token to another host.
+connections are httpx2's, which also brings proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and redirects
+that carry no token to another host.
 
 What has arrived is in one file, named by what the whole must hash to, so any run and any mirror can
 go on with it. The hash of the whole decides, and nothing else.

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from vinr_cli.errors import UsageError, WeightsError
 from vinr_cli.weights.cache import (
     CONFIG_FILE,
@@ -30,6 +28,10 @@ from vinr_cli.weights.records import (
 )
 
 ABSENT, VERIFIED, DAMAGED = "absent", "verified", "damaged"
+
+
+_LONGEST_HEADER = 100_000_000
+"""Bytes; safetensors' own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +163,18 @@ def _row(record: WeightsRecord, source: str, stamp: Stamp | None, *, verify: boo
 
 
 def _config(path: Path) -> Mapping[str, Any] | None:
-    """The config that a weights file carries, or that is beside it."""
+    """The config that a weights file carries, or that is beside it.
+
+    Read by hand, as safetensors' own reader wants NumPy: eight bytes, little-endian, say how long
+    the JSON behind them is.
+    """
     try:
-        with safe_open(path, framework="np") as file:
-            text = (file.metadata() or {}).get(CONFIG_KEY)
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, _LONGEST_HEADER)))
         beside = path.with_name(CONFIG_FILE)
+        text = header.get("__metadata__", {}).get(CONFIG_KEY)
         config = json.loads(beside.read_text(encoding="utf-8") if text is None else text)
-    except (OSError, ValueError, SafetensorError):
+    except (OSError, ValueError, AttributeError):
         return None
     return config if isinstance(config, dict) else None
