@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from vinr_cli.cli.app import main
 from vinr_cli.weights.digest import Digest
+from vinr_cli.weights.fetch import Patience
 from vinr_cli.weights.records import RECORDS, find_record
 
 from ..conftest import Vinr
@@ -179,6 +181,13 @@ def test_the_model_that_is_absent_names_its_command(
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No real waiting between attempts."""
+    patience = partial(Patience, sleep=lambda seconds: None)
+    monkeypatch.setattr("vinr_cli.weights.fetch.Patience", patience)
+
+
+@pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VINR_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("VINR_MIRROR", raising=False)
@@ -281,6 +290,42 @@ def test_mistakes(
     assert main(["download-weights", *words]) == code
     said = capsys.readouterr().err
     assert re.fullmatch(r"vinr: error: .+\n", said)
+
+
+LIES: dict[str, tuple[list[servers.Behave], str]] = {
+    "no ranges": ([servers.cut(9000), servers.no_ranges], ""),
+    "cut connection": ([servers.cut(9000), servers.cut(9000)], ""),
+    "429": ([servers.status(429, Retry_After="2")], ""),
+    "503": ([servers.status(503)], ""),
+    "slow": ([servers.stalls(9000)], ""),
+    "404": ([servers.status(404)], "answers 404 Not Found"),
+    "503 for good": ([servers.status(503)] * 9, "answers 503 Service Unavailable"),
+    "wrong length": ([servers.longer], "other bytes than it should"),
+    "wrong bytes": ([servers.wrong_bytes], "other bytes than it should"),
+    "web page": ([servers.web_page], "a web page instead of the file"),
+}
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lying_server_by_command(
+    web: Web, tiny: Path, home: Path, lie: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What may pass is overcome; what is wrong for good is one line with 6, and leaves no model."""
+    url, digest = web.put("/w.safetensors", tiny.read_bytes()), Digest.of(tiny).value
+    script, cause = LIES[lie]
+    web.script.extend(script)
+    limits = ["--timeout", "0.5", "--tries", "3"]
+    code = main(["download-weights", "mine", "--from", url, "--sha256", digest, *limits])
+    said = capsys.readouterr().err
+    kept = list(home.rglob("model.safetensors"))
+    if cause:
+        assert code == 6
+        assert re.fullmatch(rf"vinr: error: model mine: .*{re.escape(url)}: .*{cause}.*\n", said)
+        assert not kept
+    else:
+        assert (code, said) == (0, "")
+        assert [path.read_bytes() for path in kept] == [tiny.read_bytes()]
 
 
 def test_progress_is_lines_where_nobody_watches(

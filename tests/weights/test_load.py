@@ -78,6 +78,9 @@ def test_missing_and_unknown_tensors(saved: Path) -> None:
         (None, "does not say which network"),
         ('{"family": "hat"}', "unknown model family 'hat'"),
         ("not json", "does not know"),
+        ("[]", "does not know"),
+        ('{"family": "compact", "width": "wide"}', "cannot be built"),
+        ('{"family": "compact", "width": -1}', "cannot be built"),
     ],
 )
 def test_bad_config(saved: Path, config: str | None, message: str) -> None:

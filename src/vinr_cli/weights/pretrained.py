@@ -195,8 +195,12 @@ def read_network(path: Path, device: str | torch.device = "cpu") -> VideoINR:
         WeightsError: unreadable or damaged file, no config, or tensors that do not fit the config.
     """
     config, tensors = read_weights(path, str(device))
-    with torch.device("meta"):
-        network = VideoINR(config)
+    try:
+        with torch.device("meta"):
+            network = VideoINR(config)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        cause = f"describes a network that cannot be built ({error})"
+        raise WeightsError(path, cause, "Ask whoever made it.") from error
     fill(path, network, tensors)
     return network.to(device).eval().requires_grad_(requires_grad=False)
 
