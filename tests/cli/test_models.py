@@ -53,7 +53,7 @@ def test_damaged_packaged_weights_fail(
     assert main(["models"]) == 6
     captured = capsys.readouterr()
     assert "damaged: " in captured.out
-    assert "model clean: is not what it should be" in captured.err
+    assert "model video: is not what it should be" in captured.err
 
 
 def test_missing_weights_are_said_to_be_missing(

@@ -55,10 +55,15 @@ def packaged(name: str, file: str, about: str) -> WeightsRecord:
     return WeightsRecord(name, file, about, "Apache-2.0")
 
 
-DEFAULT = "clean"
+DEFAULT = "video"
 """The packaged set that is used when nobody asks for another."""
 
 RECORDS = (
+    packaged(
+        "video",
+        "vinr-video.safetensors",
+        "compact VideoINR for video as people have it: compressed, now and then noisy",
+    ),
     packaged(
         "clean",
         "vinr-clean.safetensors",
