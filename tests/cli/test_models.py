@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from vinr_cli.cli.app import main
-from vinr_cli.weights.records import RECORDS, WeightsRecord
+from vinr_cli.weights.records import DEFAULT, RECORDS, WeightsRecord
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def test_models_as_json_is_one_object_per_record(capsys: pytest.CaptureFixture[s
     assert [o["name"] for o in objects] == [r.name for r in RECORDS]
     assert [o["default"] for o in objects].count(True) == 1
     states = {o["name"]: (o["state"], o["path"] is None) for o in objects}
-    assert states["clean"] == ("verified", False)
+    assert states[DEFAULT] == ("verified", False)
     assert states["videoinr-official"] == ("absent", True)
 
 
@@ -53,7 +53,7 @@ def test_damaged_packaged_weights_fail(
     assert main(["models"]) == 6
     captured = capsys.readouterr()
     assert "damaged: " in captured.out
-    assert "model video: is not what it should be" in captured.err
+    assert f"model {RECORDS[0].name}: is not what it should be" in captured.err
 
 
 def test_missing_weights_are_said_to_be_missing(
@@ -68,7 +68,7 @@ def test_missing_weights_are_said_to_be_missing(
 
 def test_packaged_weights_cannot_be_removed(capsys: pytest.CaptureFixture[str]) -> None:
     """`--remove` of the packaged model, and of one that is not here, is refused in one line."""
-    assert main(["models", "--remove", "clean"]) == 2
+    assert main(["models", "--remove", DEFAULT]) == 2
     assert "comes with vinr" in capsys.readouterr().err
     assert main(["models", "--remove", "videoinr-official"]) == 6
     assert "is not here" in capsys.readouterr().err
