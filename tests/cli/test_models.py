@@ -46,7 +46,7 @@ def test_models_as_json_is_one_object_per_record(capsys: pytest.CaptureFixture[s
 def test_damaged_packaged_weights_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A packaged file that does not match SHA256SUMS is listed as damaged, and the exit code is 6."""
+    """A packaged file that does not match SHA256SUMS is listed as damaged, with exit code 6."""
     monkeypatch.setattr("vinr_cli.weights.listing.packaged_folder", lambda: tmp_path)
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  {RECORDS[0].file}\n")
     (tmp_path / RECORDS[0].file).write_bytes(b"damaged")
