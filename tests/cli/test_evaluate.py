@@ -13,7 +13,13 @@ def test_a_table_for_people(sample: Path, tiny: Path, capsys: pytest.CaptureFixt
     assert main(["evaluate", str(sample), *options]) == 0
 
     told = capsys.readouterr().out
-    for words in ("bicubic+blend", "lanczos>minterpolate", "minterpolate>lanczos", "BT.601"):
+    for words in (
+        "VMAF",
+        "bicubic+blend",
+        "lanczos>minterpolate",
+        "minterpolate>lanczos",
+        "BT.601",
+    ):
         assert words in told
 
 
@@ -26,7 +32,8 @@ def test_figures_for_machines(
     assert main(["evaluate", str(sample), *options, "--strips", str(tmp_path / "s")]) == 0
 
     told = json.loads(capsys.readouterr().out)
-    assert [(s["times"], s["frames"]) for s in told["scores"]] == [("input", 2), ("inner", 1)]
+    counted = [(s["times"], s["frames"]) for s in told["scores"]]
+    assert counted == [("input", 2), ("inner", 1), ("all", 3)]
     assert told["settings"]["scale"] == "2"
     assert (tmp_path / "s" / f"{sample.stem}.png").is_file()
 
@@ -64,13 +71,14 @@ def test_models_side_by_side_on_coded_input(
     other = tmp_path / "other.safetensors"
     other.write_bytes(tiny.read_bytes())
     options = ["--model", str(tiny), "--model", str(other), "--scale", "2", "--frames", "3"]
-    quiet = ["--json", "--no-baselines"]
+    quiet = ["--json", "--no-baselines", "--no-vmaf"]
 
     assert main(["evaluate", str(sample), *options, *quiet]) == 0
     clean = json.loads(capsys.readouterr().out)
     assert main(["evaluate", str(sample), *options, *quiet, "--degrade", "h264:crf=40"]) == 0
     coded = json.loads(capsys.readouterr().out)
 
+    assert all(s["vmaf"] is None for s in coded["scores"])
     assert coded["settings"]["degrade"].startswith("h264:crf=40")
     assert len({s["method"] for s in coded["scores"]}) == 2
     for before, after in zip(clean["scores"], coded["scores"], strict=True):

@@ -1,4 +1,6 @@
+import dataclasses
 import subprocess
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from vinr_cli.evaluate.compare import (
 )
 from vinr_cli.media.encoders import find_ffmpeg
 from vinr_cli.media.filters import filter_frames
+from vinr_cli.media.vmaf import has_vmaf
 from vinr_cli.model import ModelConfig, VideoINR
 from vinr_cli.plan.job import EncodeOptions
 
@@ -89,18 +92,51 @@ def test_scores(folder: Path) -> None:
     scores = list(score_clip(folder, table, Settings(Fraction(2), 2, 5)))
 
     assert [(s.method, s.times, s.frames) for s in scores] == [
-        ("net", "input", 3), ("net", "inner", 2), ("blend", "input", 3), ("blend", "inner", 2),
+        ("net", "input", 3), ("net", "inner", 2), ("net", "all", 5),
+        ("blend", "input", 3), ("blend", "inner", 2), ("blend", "all", 5),
     ]  # fmt: skip
+    for inputs, inner, both in (scores[:3], scores[3:]):
+        assert both.psnr_y == pytest.approx((3 * inputs.psnr_y + 2 * inner.psnr_y) / 5)
     assert all(s.psnr_y > 20 and 0 < s.ssim_y <= 1 for s in scores)
     assert average(scores) == []
+
+
+def test_each_time_on_its_own(folder: Path) -> None:
+    """Asked for, every time between two inputs has its own figures, whose mean is inner's."""
+    settings = Settings(Fraction(2), 4, 5, by_time=True)
+
+    scores = {s.times: s for s in score_clip(folder, {"blend": blend}, settings)}
+
+    assert list(scores) == ["input", "inner", "all", "1/4", "1/2", "3/4"]
+    parts = [scores[t].psnr_y for t in ("1/4", "1/2", "3/4")]
+    assert scores["inner"].psnr_y == pytest.approx(sum(parts) / 3)
+    assert parts[1] == min(parts)
+
+
+def test_vmaf_is_measured_where_it_can_be(folder: Path) -> None:
+    """With an ffmpeg that has libvmaf every method gets a VMAF, and the truth the best one."""
+    ffmpeg = find_ffmpeg(EncodeOptions())
+    if not has_vmaf(ffmpeg):
+        pytest.skip("this ffmpeg has no libvmaf")
+    truth = (moving_dots()[:, :, 1:49, 1:65] / 255).float()
+
+    def perfect(lr: Tensor, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+        yield from (frame[None] for frame in truth)
+
+    settings = Settings(Fraction(8), 2, 5, vmaf=ffmpeg)
+
+    scores = list(score_clip(folder, {"truth": perfect, "blend": blend}, settings))
+
+    best, poor = ([s.vmaf for s in scores if s.method == m] for m in ("truth", "blend"))
+    assert all(a is not None and b is not None and a > b for a, b in zip(best, poor, strict=True))
+    mixed = [scores[0], dataclasses.replace(scores[0], clip="other", vmaf=None)]
+    assert average(mixed)[0].vmaf is None
 
 
 def test_average_counts_clips_once(folder: Path) -> None:
     """The average over clips is the mean of the clips' figures."""
     one = list(score_clip(folder, {"blend": blend}, Settings(Fraction(2), 2, 5)))
-    from dataclasses import replace
-
-    two = [replace(s, clip="other", psnr_y=s.psnr_y + 2) for s in one]
+    two = [dataclasses.replace(s, clip="other", psnr_y=s.psnr_y + 2) for s in one]
 
     means = average(one + two)
 
@@ -136,7 +172,7 @@ def test_strips(folder: Path, tmp_path: Path) -> None:
     out.mkdir()
 
     scores = score_clip(folder, {"a": blend, "b": blend}, Settings(Fraction(2), 2, 5), out)
-    assert len(list(scores)) == 4
+    assert len(list(scores)) == 6
 
     picture = np.asarray(Image.open(out / f"{folder.stem}.png"))
     height, width = 50, 66

@@ -1,14 +1,12 @@
 """`vinr evaluate`: how good the pictures are, against the truth and against other methods."""
 
-import dataclasses
-import json
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vinr_cli.cli.scores import show_scores
+from vinr_cli.cli.scores import scores_as_json, show_scores
 from vinr_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +54,10 @@ def evaluate(
         typer.Option(help="Put the inputs through a codec first: h264:crf=28, mpeg2:q=6, …"),
     ] = None,
     baselines: Annotated[bool, typer.Option(help="Measure the other methods too.")] = True,
+    by_time: Annotated[
+        bool, typer.Option("--by-time", help="Report each time between two inputs too.")
+    ] = False,
+    vmaf: Annotated[bool, typer.Option(help="Measure VMAF where ffmpeg has libvmaf.")] = True,
     strips: Annotated[
         Path | None,
         typer.Option(help="Folder for a PNG per clip: truth and methods side by side."),
@@ -66,16 +68,20 @@ def evaluate(
     from vinr_cli.evaluate.compare import PROTOCOL, Settings, average, methods, score_clip
     from vinr_cli.media.degrade import parse
     from vinr_cli.media.encoders import find_ffmpeg
+    from vinr_cli.media.vmaf import has_vmaf
     from vinr_cli.plan.job import EncodeOptions
     from vinr_cli.weights.load import load_model
 
     damage = None if degrade is None else parse(degrade)
-    settings = Settings(_factor(scale), fps_mult, frames, damage)
-    if settings.scale < 1 or fps_mult < 1 or frames < 2:
+    factor = _factor(scale)
+    if factor < 1 or fps_mult < 1 or frames < 2:
         raise UsageError("evaluate", "needs a scale and a factor from 1 and two frames")
-    ffmpeg = find_ffmpeg(EncodeOptions()) if baselines else None
+    ffmpeg = find_ffmpeg(EncodeOptions()) if baselines or vmaf else None
+    judge = ffmpeg if vmaf and ffmpeg is not None and has_vmaf(ffmpeg) else None
+    settings = Settings(factor, fps_mult, frames, damage, by_time, judge)
     names = model or ["default"]
-    table = methods({f"vinr ({name})": load_model(name) for name in names}, ffmpeg)
+    networks = {f"vinr ({name})": load_model(name) for name in names}
+    table = methods(networks, ffmpeg if baselines else None)
     if not baselines:
         del table["bicubic+blend"]
     if strips is not None:
@@ -85,10 +91,9 @@ def evaluate(
         scores += score_clip(clip, table, settings, strips)
     scores += average(scores)
     if as_json:
-        rows = [dataclasses.asdict(s) for s in scores]
-        setting = {"scale": scale, "fps_mult": fps_mult, "frames": frames, "model": names}
-        setting["degrade"] = None if damage is None else str(damage)
-        typer.echo(json.dumps({"protocol": PROTOCOL, "settings": setting, "scores": rows}))
+        asked = {"scale": scale, "fps_mult": fps_mult, "frames": frames, "model": names}
+        asked["degrade"] = None if damage is None else str(damage)
+        typer.echo(scores_as_json(scores, asked, PROTOCOL))
     else:
         show_scores(scores)
         typer.echo(PROTOCOL)

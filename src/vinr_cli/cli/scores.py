@@ -1,7 +1,9 @@
-"""The figures of `vinr evaluate` as a table for people."""
+"""The figures of `vinr evaluate`, for people and for machines."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +12,8 @@ if TYPE_CHECKING:
     from vinr_cli.evaluate.compare import Score
 
 COLUMNS = (
-    "clip", "times", "method", "frames", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "sharpness", "blocks",
+    "clip", "times", "method", "frames", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "VMAF", "sharpness",
+    "blocks",
 )  # fmt: skip
 
 
@@ -19,6 +22,13 @@ def show_scores(scores: "Sequence[Score]") -> None:
     table = Table(*COLUMNS)
     for s in scores:
         quality = f"{s.psnr_y:.2f}", f"{s.ssim_y:.4f}", f"{s.psnr_rgb:.2f}"
-        figures = *quality, f"{s.sharpness:.3f}", f"{s.blockiness:.3f}"
+        vmaf = "-" if s.vmaf is None else f"{s.vmaf:.2f}"
+        figures = *quality, vmaf, f"{s.sharpness:.3f}", f"{s.blockiness:.3f}"
         table.add_row(s.clip, s.times, s.method, str(s.frames), *figures)
     Console(width=140, soft_wrap=True).print(table)
+
+
+def scores_as_json(scores: "Sequence[Score]", settings: Mapping[str, Any], protocol: str) -> str:
+    """One line of JSON: protocol, settings as asked for, and every score."""
+    rows = [dataclasses.asdict(s) for s in scores]
+    return json.dumps({"protocol": protocol, "settings": dict(settings), "scores": rows})

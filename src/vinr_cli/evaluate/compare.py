@@ -6,12 +6,15 @@ interpolates back. Input times and inner times are reported apart.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vinr_cli.evaluate.clips import enlarge, read_clip, reduce_frames
@@ -19,13 +22,15 @@ from vinr_cli.evaluate.metrics import blockiness, psnr_rgb, psnr_y, sharpness, s
 from vinr_cli.evaluate.strips import StripMaker
 from vinr_cli.media.degrade import Degradation, degrade
 from vinr_cli.media.filters import filter_frames
+from vinr_cli.media.vmaf import SMALLEST, Vmaf
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.videoinr import Prepared, VideoINR
 
 PROTOCOL = (
     "PSNR and SSIM of Y (BT.601, studio range) and PSNR of RGB, frames rounded to 8 bits, no "
     "border cropped; SSIM: Gaussian 11x11, sigma 1.5, valid region. Low resolution: antialiased "
-    "bicubic, rounded to 8 bits. 'input' are the times of input frames, 'inner' those between."
+    "bicubic, rounded to 8 bits. 'input' are the times of input frames, 'inner' those between, "
+    "'all' both. VMAF: model vmaf_v0.6.1 on 8-bit 4:2:0, mean over frames."
 )
 
 Method = Callable[[Tensor, int, tuple[int, int]], Iterator[Tensor]]
@@ -41,12 +46,16 @@ class Settings:
         multiple: Frame-rate factor.
         frames: Frames of the truth to use at most.
         degradation: What the low-resolution clip goes through first; None leaves it clean.
+        by_time: Whether each time between two inputs is reported too.
+        vmaf: An ffmpeg with libvmaf; None leaves VMAF out.
     """
 
     scale: Fraction = Fraction(4)
     multiple: int = 2
     frames: int = 33
     degradation: Degradation | None = None
+    by_time: bool = False
+    vmaf: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +65,14 @@ class Score:
     Attributes:
         clip: The clip's name.
         method: The method's name.
-        times: input or inner.
+        times: input, inner or all; or one time between two inputs, such as 3/8.
         frames: Number of frames.
         psnr_y: In dB.
         ssim_y: In [-1, 1].
         psnr_rgb: In dB.
         sharpness: Gradient energy of Y relative to the truth's.
         blockiness: `metrics.blockiness` on the LR grid, relative to the truth's.
+        vmaf: From 0 to 100; None where it was not measured.
     """
 
     clip: str
@@ -74,6 +84,7 @@ class Score:
     psnr_rgb: float
     sharpness: float
     blockiness: float
+    vmaf: float | None = None
 
 
 def network_method(network: VideoINR) -> Method:
@@ -146,10 +157,11 @@ def score_clip(
         strips: Folder for a picture of truth and methods side by side; None for none.
 
     Yields:
-        Two scores a method: input times and inner times.
+        Scores of each method: at input times, at inner times and at all; with `by_time` at each.
 
     Raises:
         InputError: the clip cannot be read or is too short.
+        EncoderError: a baseline or VMAF fails.
     """
     whole = settings.scale.numerator
     truth = read_clip(path, settings.frames, whole)
@@ -162,22 +174,60 @@ def score_clip(
     maker = None
     if strips is not None:
         maker = StripMaker(strips / f"{path.stem}.png", truth, settings.multiple)
-    for name, method in table.items():
-        rows = []
-        for k, (made, want) in enumerate(
-            zip(method(lr, settings.multiple, size), truth, strict=True)
-        ):
-            rows.append(_measure(made, want[None] / 255, float(settings.scale)))
-            if maker is not None:
-                maker.take(k, made)
-        values = torch.stack(rows)
-        inputs = torch.arange(len(rows)) % settings.multiple == 0
-        for times, where in (("input", inputs), ("inner", ~inputs)):
-            if bool(where.any()):
-                means = values[where].mean(0).tolist()
-                yield Score(path.stem, name, times, int(where.sum()), *means)
+    with ExitStack() as stack:
+        judge = None
+        if settings.vmaf is not None and min(size) >= SMALLEST:
+            judge = stack.enter_context(Vmaf(settings.vmaf, (_pixels(f / 255) for f in truth)))
+        for name, method in table.items():
+            frames = method(lr, settings.multiple, size)
+            rows, viewed = _measure_clip(frames, truth, float(settings.scale), maker, judge)
+            for times, where in _moments(len(rows), settings):
+                luma, ssim, rgb, sharp, blocks = rows[where].mean(0).tolist()
+                seen = None if viewed is None else float(viewed[where].mean())
+                count = int(where.sum())
+                yield Score(path.stem, name, times, count, luma, ssim, rgb, sharp, blocks, seen)
     if maker is not None:
         maker.write()
+
+
+def _measure_clip(
+    frames: Iterator[Tensor],
+    truth: Tensor,
+    scale: float,
+    maker: StripMaker | None,
+    judge: Vmaf | None,
+) -> tuple[Tensor, Tensor | None]:
+    """Every frame's figures (T, 5), in the order of `Score`, and (T,) VMAF if there is a judge."""
+    rows: list[Tensor] = []
+
+    def passing() -> Iterator[NDArray[np.uint8]]:
+        for k, (made, want) in enumerate(zip(frames, truth, strict=True)):
+            rows.append(_measure(made, want[None] / 255, scale))
+            if maker is not None:
+                maker.take(k, made)
+            yield _pixels(made[0])
+
+    if judge is not None:
+        viewed = torch.tensor(judge.scores(passing()))
+        return torch.stack(rows), viewed
+    for _ in passing():
+        pass
+    return torch.stack(rows), None
+
+
+def _moments(count: int, settings: Settings) -> Iterator[tuple[str, Tensor]]:
+    """Names of times and which of `count` frames they are; only those that there are."""
+    place = torch.arange(count) % settings.multiple
+    named = [("input", place == 0), ("inner", place != 0), ("all", place >= 0)]
+    if settings.by_time:
+        steps = range(1, settings.multiple)
+        named += [(str(Fraction(k, settings.multiple)), place == k) for k in steps]
+    yield from ((name, where) for name, where in named if bool(where.any()))
+
+
+def _pixels(frame: Tensor) -> NDArray[np.uint8]:
+    """(3, H, W) in [0, 1] to (H, W, 3), uint8."""
+    return (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
 def _degraded(lr: Tensor, degradation: Degradation) -> Tensor:
@@ -212,6 +262,13 @@ def average(scores: Sequence[Score]) -> list[Score]:
             psnr_rgb=fmean(s.psnr_rgb for s in rows),
             sharpness=fmean(s.sharpness for s in rows),
             blockiness=fmean(s.blockiness for s in rows),
+            vmaf=_mean([s.vmaf for s in rows]),
         )
         for (method, times), rows in groups.items()
     ]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Their mean; None if any is missing, since means over fewer clips do not compare."""
+    known = [v for v in values if v is not None]
+    return fmean(known) if len(known) == len(values) else None

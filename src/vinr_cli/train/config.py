@@ -76,12 +76,14 @@ class LossConfig:
         canvas: Charbonnier loss of both frames' canvas colours.
         motion: Charbonnier loss of the LR frames warped by every level's motion.
         smooth: Total variation of the motion, relative to `motion`.
+        blocks: Charbonnier loss of steps across the lines between blocks of 8x8 LR pixels.
         epsilon: The Charbonnier constant, in colour units.
     """
 
     canvas: float = 0.5
     motion: float = 0.3
     smooth: float = 0.005
+    blocks: float = 0.0
     epsilon: float = 1e-3
 
 

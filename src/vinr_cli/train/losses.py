@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
+from vinr_cli.evaluate.metrics import BLOCK
 from vinr_cli.model.compact import CompactFeatures, CompactPrepared, warp
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import FrameFeatures, VideoINR
@@ -30,6 +31,37 @@ def halves(features: FrameFeatures) -> tuple[FrameFeatures, FrameFeatures]:
         for where in (slice(0, count), slice(count, None))
     )
     return first, second
+
+
+def block_steps(error: Tensor, scale: float, origin: tuple[int, int], epsilon: float) -> Tensor:
+    """Charbonnier loss of an error's steps across the lines between blocks of 8x8 LR pixels.
+
+    What `evaluate.metrics.blockiness` looks at, made a loss: a step that the truth has costs
+    nothing, one that a codec left at its block's border does. It weighs those few lines, which
+    hardly count in a mean over all pixels.
+
+    Args:
+        error: (B, 3, H, W), output less truth, of a window.
+        scale: Output pixels an LR pixel.
+        origin: (top, left) of the window, in output pixels of the whole patch, whose first row
+            and column begin a block.
+        epsilon: The Charbonnier constant.
+
+    Returns:
+        A scalar; 0 where no such line crosses the window.
+    """
+    steps = []
+    for picture, start in ((error, origin[1]), (error.mT, origin[0])):
+        width = picture.shape[-1]
+        lines = [
+            BLOCK * k * scale - start for k in range(1, int((start + width) / scale / BLOCK) + 1)
+        ]
+        pairs = [(round(x - scale / 2 - 0.5), round(x + scale / 2 - 0.5)) for x in lines]
+        kept = [(a, b) for a, b in pairs if a >= 0 and b < width and a < b]
+        if kept:
+            before, after = torch.tensor(kept, device=error.device).T
+            steps.append(charbonnier(picture[..., after] - picture[..., before], epsilon))
+    return torch.stack(steps).mean() if steps else torch.zeros((), device=error.device)
 
 
 class TrainStep(nn.Module):
@@ -70,6 +102,10 @@ class TrainStep(nn.Module):
             errors = [self._error(a, b) for a, b in zip(prepared.still, ends, strict=True)]
             losses["canvas"] = (errors[0] + errors[1]) / 2
             total = total + self.config.canvas * losses["canvas"]
+        if self.config.blocks:
+            error = out.float() - batch.windowed(batch.target)
+            losses["blocks"] = block_steps(error, hr / lr, (top, left), self.config.epsilon)
+            total = total + self.config.blocks * losses["blocks"]
         if isinstance(features, CompactFeatures) and self.config.motion:
             losses["motion"] = self._motion(features, batch)
             total = total + self.config.motion * losses["motion"]
