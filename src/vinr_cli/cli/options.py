@@ -84,10 +84,18 @@ _TALK = "Messages"
 
 Inputs = Annotated[
     list[Path],
-    typer.Argument(metavar="INPUT", parser=Path, help="Videos to work on", show_default=False),
+    typer.Argument(
+        metavar="INPUT",
+        parser=Path,
+        help="Videos, folders of pictures, or patterns such as shot/%05d.png",
+        show_default=False,
+    ),
 ]
 OneInput = Annotated[
-    Path, typer.Argument(metavar="FILE", parser=Path, help="A video.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="FILE", parser=Path, help="A video, folder or pattern.", show_default=False
+    ),
 ]
 
 Scale = Annotated[
@@ -187,6 +195,18 @@ End = Annotated[
         metavar="TIME",
         parser=_named(parse_time, "--end"),
         help="First instant to drop: seconds, or hh:mm:ss.mmm.",
+        rich_help_panel=_TIME,
+    ),
+]
+
+InputFps = Annotated[
+    Fraction | None,
+    typer.Option(
+        "--input-fps",
+        metavar="R",
+        parser=_named(parse_rate, "--input-fps"),
+        help="Rate of pictures that come in, as --fps writes it; without it, 25. A video has its "
+        "own.",
         rich_help_panel=_TIME,
     ),
 ]

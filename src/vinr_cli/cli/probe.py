@@ -25,6 +25,7 @@ def probe(
     fps_mult: o.FpsMult = None,
     fps: o.Fps = None,
     slowmo: o.Slowmo = None,
+    input_fps: o.InputFps = None,
     start: o.Start = None,
     end: o.End = None,
     as_json: o.AsJson = False,
@@ -35,7 +36,7 @@ def probe(
         scale=scale, size=size, width=width, height=height,
         fps_mult=fps_mult, fps=fps, slowmo=slowmo,
     )  # fmt: skip
-    spec = JobSpec(input=file, size=wanted, rate=rate, start=start, end=end)
+    spec = JobSpec(input=file, size=wanted, rate=rate, input_rate=input_fps, start=start, end=end)
     wishes = (scale, size, width, height, fps_mult, fps, slowmo, start, end)
     asked = any(wish is not None for wish in wishes)
     media, times, event, notes = _look(spec, asked=asked)
@@ -54,15 +55,14 @@ def _look(
 ) -> "tuple[MediaInfo, Timestamps, Planned | None, tuple[str, ...]]":
     """The file, its times, the plan, and notes on it; no plan if the defaults are refused."""
     from vinr_cli.jobs.upscale import plan_upscale, planned
-    from vinr_cli.media.probe import probe as probe_media
-    from vinr_cli.media.probe import scan_timestamps
+    from vinr_cli.media.sources import probe_source, scan_source
 
     try:
         plan = plan_upscale(spec)
     except (UsageError, EncoderError) as refusal:
         if asked:
             raise
-        media = probe_media(spec.input)
-        return media, scan_timestamps(spec.input, media.video), None, (str(refusal),)
+        media = probe_source(spec.input, spec.input_rate)
+        return media, scan_source(media), None, (str(refusal),)
     notes = tuple(note for note in plan.notices if note not in plan.media.notices)
     return plan.media, plan.timestamps, planned(plan), notes

@@ -9,6 +9,8 @@ from pathlib import Path
 from vinr_cli import __version__
 from vinr_cli.errors import EncoderError, InputError
 from vinr_cli.jobs.plan_upscale import Plan
+from vinr_cli.media.listing import is_listing
+from vinr_cli.media.sequence import fingerprint_of
 from vinr_cli.weights.registry import find_weights
 
 ENDS = 1 << 20
@@ -55,7 +57,9 @@ def fingerprint(plan: Plan) -> dict[str, str]:
 
 
 def _input(path: Path) -> dict[str, str]:
-    """Size, time, and hash of head and tail."""
+    """Size, time, and hash of head and tail; of pictures, those of all of them."""
+    if is_listing(path):
+        return fingerprint_of(path)
     try:
         with path.open("rb") as file:
             status = path.stat()

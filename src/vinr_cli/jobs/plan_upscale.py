@@ -8,15 +8,15 @@ from pathlib import Path
 
 from vinr_cli.errors import InputError, OutputError, OutputExistsError, UsageError
 from vinr_cli.media.encoders import Encoder, choose, container_of, needs_even
+from vinr_cli.media.listing import is_listing, list_pictures, named_after
 from vinr_cli.media.mux import temporary_name
 from vinr_cli.media.probe import (
     MediaInfo,
     Timestamps,
     VideoInfo,
-    probe,
-    scan_timestamps,
     without_deinterlacing,
 )
+from vinr_cli.media.sources import probe_source, scan_source
 from vinr_cli.media.streams import changed_tracks
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
@@ -110,11 +110,11 @@ def plan_upscale(spec: JobSpec) -> Plan:
     _refuse_range(spec)
     if spec.rate.value <= 0:
         raise UsageError(_RATE_OPTIONS[spec.rate.kind], f"{spec.rate.value} is not positive")
-    media = probe(spec.input)
+    media = probe_source(spec.input, spec.input_rate)
     if not spec.deinterlace:
         media = without_deinterlacing(media)
     video = media.video
-    timestamps = scan_timestamps(spec.input, video)
+    timestamps = scan_source(media)
     window = _window(spec, video, timestamps)
     rate = output_rate(spec.rate, window.rate)
     frames = count_frames(spec.rate, window.frames, window.duration)
@@ -156,7 +156,7 @@ def require_target(plan: Plan) -> None:
     try:
         if not folder.is_dir():
             raise OutputError(output, f"the folder {folder} does not exist", "Create it first.")
-        if output.exists() and output.samefile(plan.spec.input):
+        if output.exists() and _is_input(output, plan.spec.input):
             raise OutputError(output, "is the input itself", "Choose another name with -o.")
         if output.exists() and not output.is_file():
             raise OutputError(output, "is no regular file", "Choose another name with -o.")
@@ -174,6 +174,13 @@ def require_target(plan: Plan) -> None:
     except OSError as error:
         cause = f"the folder {folder} cannot be written: {error.strerror}"
         raise OutputError(output, cause, "Choose another one with -o.") from error
+
+
+def _is_input(output: Path, source: Path) -> bool:
+    """Whether an existing file is the input, or one of its pictures."""
+    if is_listing(source):
+        return any(output.samefile(picture) for picture in list_pictures(source, []))
+    return output.samefile(source)
 
 
 _RATE_OPTIONS = {
@@ -310,7 +317,7 @@ def _output(
     slow = spec.rate.value if spec.rate.kind is RateKind.SLOW_MOTION else None
     sides = spec.size.width is not None or spec.size.height is not None
     words = size if sides else spec.size.scale or Fraction(1)
-    name = output_name(spec.input, words, rate, suffix, slow=slow)
+    name = output_name(named_after(spec.input), words, rate, suffix, slow=slow)
     return name if spec.output is None else spec.output / name.name
 
 

@@ -14,7 +14,7 @@ from vinr_cli.events import Event, Notice, PartDone, Reporter
 from vinr_cli.jobs.manifest import Ending, Ledger
 from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames
 from vinr_cli.jobs.plan_upscale import Plan
-from vinr_cli.media.reader import FrameReader
+from vinr_cli.media.sources import read_source
 from vinr_cli.media.writer import FrameWriter
 from vinr_cli.plan.timeline import Timeline
 from vinr_cli.weights.load import load_model
@@ -192,9 +192,8 @@ def _source(plan: Plan, start: int, stop: int | None) -> tuple[SourceFrames, Tim
             first = times[start - LEAD]
         if stop is not None and stop + TAIL < len(times):
             last = times[stop + TAIL]
-    reader = FrameReader(
-        spec.input,
-        video,
+    reader = read_source(
+        plan.media,
         start_pts=first,
         end_pts=last,
         score_changes=spec.scene_threshold is not None,

@@ -375,18 +375,19 @@ class _Mux:
 
     def run(self, film: _Film, last: Fraction | None) -> tuple[str, ...]:
         """Set up all streams, then copy packets in the order of their times."""
-        source = _open(self.stack, self.source.path)
+        source = _open(self.stack, self.source.path) if self.source.reopens else None
         video = _open(self.stack, film.pieces[0].path).streams.video[0]
         tb, pts = film.tick, film.pts
         final = _last_ticks(pts, last, tb, video)
         out = self._open_target(tb)
         picture = self._add_picture(out, source, video, pts)
         self.flows.append(self._picture_packets(film, picture, final))
-        self._add_others(out, source)
-        out.metadata.update(kept_tags(source.metadata))
+        if source is not None:
+            self._add_others(out, source)
+            out.metadata.update(kept_tags(source.metadata))
+            end = self.times.origin + (pts[-1] + final) * tb - self.times.base
+            out.set_chapters(_chapters(source, self.times, end))
         out.metadata.update(self.tags)
-        end = self.times.origin + (pts[-1] + final) * tb - self.times.base
-        out.set_chapters(_chapters(source, self.times, end))
         for _, packet in heapq.merge(*self.flows, key=_by_time):
             out.mux(packet)
         kinds = tuple(stream.type for stream in out.streams)
@@ -404,14 +405,19 @@ class _Mux:
         return self.stack.enter_context(container)
 
     def _add_picture(
-        self, out: OutputContainer, source: InputContainer, video: VideoStream, pts: "array[int]"
+        self,
+        out: OutputContainer,
+        source: InputContainer | None,
+        video: VideoStream,
+        pts: "array[int]",
     ) -> VideoStream:
         """The stream of the new pictures, turned and tagged like the source's."""
         picture = cast(VideoStream, add_copy(out, video))
-        original = source.streams[self.source.video.index]
         picture.metadata.clear()
-        picture.metadata.update(kept_tags(original.metadata))
-        picture.disposition = original.disposition
+        if source is not None:
+            original = source.streams[self.source.video.index]
+            picture.metadata.update(kept_tags(original.metadata))
+            picture.disposition = original.disposition
         rate = _constant_rate(pts, video.time_base or ONE)
         if rate is not None:
             picture.codec_context.framerate = rate

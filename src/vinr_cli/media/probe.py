@@ -135,6 +135,8 @@ class MediaInfo:
         tracks: All other streams, in file order.
         metadata: Tags of the container, in file order.
         notices: What the user should know about how the file is understood.
+        reopens: Whether the path can be opened as a container, for its other tracks and tags: not
+            where it stands for pictures, or for a stream that is read once.
     """
 
     path: Path
@@ -146,6 +148,7 @@ class MediaInfo:
     tracks: tuple[TrackInfo, ...]
     metadata: tuple[tuple[str, str], ...]
     notices: tuple[str, ...]
+    reopens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +393,66 @@ def _describe_video(
     )
 
 
+def describe_picture(
+    path: Path,
+    codec: str,
+    frame: VideoFrame,
+    *,
+    rate: Fraction,
+    aspect: Fraction,
+    count: int,
+    notices: list[str],
+) -> VideoInfo:
+    """Describe a sequence of pictures as a video stream, by one of them.
+
+    Args:
+        path: The picture.
+        codec: ffmpeg's name of its decoder.
+        frame: It, decoded.
+        rate: Frames per second.
+        aspect: Width of a pixel over its height.
+        count: How many pictures there are.
+        notices: Takes what the user should know.
+
+    Raises:
+        InputError: If its pixel format is not supported.
+    """
+    try:
+        layout = layout_of(frame.format.name)
+    except ValueError as error:
+        raise InputError(path, str(error)) from error
+    rotation, mirrored = _rotation(frame, notices)
+    lines = frame.width if rotation in (90, 270) else frame.height
+    color = _color(frame, layout, codec, lines, notices)
+    if layout.alpha:
+        notices.append("the alpha channel is dropped")
+    if _side_data(frame, SideDataType.ICC_PROFILE):
+        notices.append("the pictures' ICC profile is not applied and not kept")
+    return VideoInfo(
+        index=0,
+        codec=codec,
+        width=frame.width,
+        height=frame.height,
+        pix_fmt=frame.format.name,
+        color=color,
+        time_base=Fraction(1, rate.numerator),
+        rate=rate,
+        start_pts=0,
+        duration=count / rate,
+        frames=count,
+        sample_aspect=aspect,
+        rotation=rotation,
+        interlaced=False,
+        alpha=layout.alpha,
+        mirrored=mirrored,
+    )
+
+
+def upright_of(frame: VideoFrame) -> tuple[int, bool]:
+    """Clockwise degrees that show a frame upright, and whether it is mirrored before that."""
+    return _rotation(frame, [])
+
+
 def _rate(stream: VideoStream) -> Fraction | None:
     """Mean frame rate, if the header gives one that can be."""
     for rate in (stream.average_rate, stream.guessed_rate):
@@ -406,7 +469,15 @@ def _seconds(ticks: int | None, time_base: Fraction) -> Fraction | None:
 def _side_data(frame: VideoFrame, kind: SideDataType) -> bytes:
     """A frame's side data of one kind, as ffmpeg's structure lies in memory; empty if none."""
     data = cast("Iterable[SideData]", frame.side_data)  # a Mapping by name, but it yields values
-    return next((bytes(d) for d in data if d.type == kind), b"")
+    return next((bytes(d) for d in data if _kind_of(d) == kind), b"")
+
+
+def _kind_of(data: SideData) -> SideDataType | None:
+    """The kind of side data; None for one that PyAV has no name for, such as EXIF."""
+    try:
+        return data.type
+    except ValueError:
+        return None
 
 
 def _mastering(frame: VideoFrame) -> Mastering | None:

@@ -109,9 +109,9 @@ class FrameReader:
         end_pts: int | None = None,
         score_changes: bool = False,
     ) -> None:
-        require_file(path)
-        self.notices: list[str] = []
         self._path = path
+        self.require_source()
+        self.notices: list[str] = []
         self._info = info
         self._start = start_pts
         self.end_pts = end_pts
@@ -122,6 +122,14 @@ class FrameReader:
         self._damaged = 0
         self._awaited: set[int] = set()
         self._reformatted = False
+
+    def require_source(self) -> None:
+        """Refuse what cannot be opened, before anything is decoded.
+
+        Raises:
+            InputError: as `borders.require_file` says.
+        """
+        require_file(self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -203,10 +211,14 @@ class FrameReader:
                 f"the pixel format changes from {was} to {now} at {self.where(pts)}"
             )
         with reading(self._path, f"the frame at {self.where(pts)} cannot be used"):
-            planes = planes_of(frame, info)
+            planes = self._copied(frame)
         if info.mirrored:
             return tuple(plane[:, ::-1].copy() for plane in planes)
         return planes
+
+    def _copied(self, frame: VideoFrame) -> tuple[Plane, ...]:
+        """The frame's samples as the stream's colour description says."""
+        return planes_of(frame, self._info)
 
     def _wants(self, pts: int) -> bool:
         """Whether a time lies in the span that was asked for."""

@@ -35,6 +35,8 @@ def changed_tracks(
         lines.append(
             f"gif cannot say that the picture is turned by {source.video.rotation} degrees"
         )
+    if not source.reopens:
+        return lines
     with reading(source.path), open_input(source.path) as container:
         for stream in container.streams:
             if stream.index == source.video.index or stream.type in left_out:

@@ -80,10 +80,11 @@ class JobSpec:
     """One input file, one output file, and everything asked for.
 
     Attributes:
-        input: The source file.
+        input: The source file; a folder of pictures, or a pattern of their names.
         output: The final name of the result; None lets the plan choose a name beside the input.
         size: Requested size.
         rate: Requested frame rate.
+        input_rate: Frames per second of pictures; None takes the default.
         start: First instant to keep, in seconds from the first frame; None from the beginning.
         end: First instant to drop, in seconds from the first frame; None to the end.
         model: Name of packaged weights, or a path of a weights file.
@@ -110,6 +111,7 @@ class JobSpec:
     output: Path | None = None
     size: SizeRequest = field(default_factory=SizeRequest)
     rate: RateRequest = field(default_factory=RateRequest)
+    input_rate: Fraction | None = None
     start: Fraction | None = None
     end: Fraction | None = None
     model: str = "default"
