@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from vinr_cli.cli.app import main
+from vinr_cli.evaluate.clips import find_clips
 
 
 def test_a_table_for_people(sample: Path, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,3 +84,14 @@ def test_models_side_by_side_on_coded_input(
     assert len({s["method"] for s in coded["scores"]}) == 2
     for before, after in zip(clean["scores"], coded["scores"], strict=True):
         assert after["psnr_y"] < before["psnr_y"]
+
+
+def test_folders_of_clips(tmp_path: Path) -> None:
+    """A folder gives its videos and its folders of frames; a folder of frames is one clip."""
+    for name in ("b/00.png", "b/01.png", "a.mp4", "notes.txt", "empty/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert find_clips([tmp_path]) == [tmp_path / "a.mp4", tmp_path / "b"]
+    assert find_clips([tmp_path / "b"]) == [tmp_path / "b"]
+    assert find_clips([tmp_path / "empty"]) == [tmp_path / "empty"]

@@ -9,7 +9,7 @@ import torch
 from vinr_cli.errors import InputError
 from vinr_cli.train.cache import Clip
 from vinr_cli.train.config import CacheConfig, SampleConfig
-from vinr_cli.train.data import SampleSource, _neighbours, fixed_samples
+from vinr_cli.train.data import LARGEST_PAN, SampleSource, _neighbours, fixed_samples
 from vinr_cli.train.synthetic import synthetic_clip
 
 SAMPLE = SampleConfig(patch=32, synthetic_share=0.0, spans=(3, 3), fixed_scale=2.0, scales=(1, 2))
@@ -83,10 +83,10 @@ def test_pretraining_shows_one_picture_with_holes(cache: Path) -> None:
 def test_neighbours_stop_at_breaks() -> None:
     """The frames around a pair lie at its distance and never beyond a cut or the clip."""
     none = np.array([], np.int64)
-    assert _neighbours(4, 2, 20, none) == ([0, 2, 4, 6, 8], 2)
-    assert _neighbours(1, 2, 20, none) == ([1, 3, 5], 0)
-    assert _neighbours(4, 2, 8, none) == ([0, 2, 4, 6], 2)
-    assert _neighbours(4, 2, 20, np.array([3, 7])) == ([4, 6], 0)
+    assert _neighbours(4, 2, 20, none) == [0, 2, 4, 6, 8]
+    assert _neighbours(1, 2, 20, none) == [1, 3, 5]
+    assert _neighbours(4, 2, 8, none) == [0, 2, 4, 6]
+    assert _neighbours(4, 2, 20, np.array([3, 7])) == [4, 6]
 
 
 def test_reversal_keeps_the_pair(cache: Path) -> None:
@@ -111,3 +111,38 @@ def test_validation_samples_are_whole_and_fixed(cache: Path) -> None:
 
     assert torch.equal(one.frames, two.frames)
     assert one.window == (0, 0, 64, 64)
+
+
+def test_a_pan_moves_the_window_evenly(tmp_path: Path) -> None:
+    """Of a still clip a pan gives three windows, the target's where its time says."""
+    row = np.arange(200, dtype=np.uint8)
+    frame = np.stack([*np.meshgrid(row, row), np.zeros((200, 200), np.uint8)], -1)
+    np.save(tmp_path / "a.npy", np.stack([frame] * 12))
+    clips = [asdict(Clip("a.npy", "real", 12, (), "a.mp4", "0" * 64))]
+    listing = {"config": json.loads(json.dumps(asdict(CacheConfig()))), "clips": clips}
+    (tmp_path / "index.json").write_text(json.dumps(listing))
+    samples = source(tmp_path, pan_share=1.0, spans=(5, 5), channel_shuffle=0.0, endpoints=0.0)
+    ways = []
+
+    for step in range(6):
+        raw = samples[step]
+        for i, t in enumerate(raw.times.tolist()):
+            # What the pixels say of where each window lies, whatever was flipped.
+            first, target, second = (raw.frames[k, i].float().mean((0, 1)) for k in range(3))
+            way = second - first
+            assert torch.allclose(target - first, way * t, atol=1e-3)
+            ways.append(float(way.norm()) / raw.frames.shape[2])
+
+    assert max(ways) > 0.15
+    assert 0 < min(w for w in ways if w) < 0.1
+    assert all(w <= LARGEST_PAN * 1.05 for w in ways)
+
+
+def test_coded_pans_stay_inside_of_the_clip(cache: Path) -> None:
+    """What a coded sample is predicted from is of the same size as the sample, pan or not."""
+    samples = source(cache, pan_share=1.0, coded_share=1.0)
+
+    for step in range(4):
+        raw = samples[step]
+        assert raw.coded.shape[2:] == (raw.lr_side, raw.lr_side, 3)
+        assert len(raw.which) == raw.frames.shape[1]

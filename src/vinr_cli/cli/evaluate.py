@@ -7,30 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vinr_cli.cli.scores import scores_as_json, show_scores
-from vinr_cli.errors import InputError, UsageError
+from vinr_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from vinr_cli.evaluate.compare import Score
-
-SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi"}
-
-
-def find_clips(paths: list[Path]) -> list[Path]:
-    """Videos as named, and those in a folder of videos; a folder of PNG frames is one clip.
-
-    Raises:
-        InputError: a path that is neither.
-    """
-    clips: list[Path] = []
-    for path in paths:
-        inside = sorted(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)
-        if not path.is_dir() or not inside:
-            clips.append(path)
-        clips += inside
-    for clip in clips:
-        if not clip.exists():
-            raise InputError(clip, "does not exist", "Name a video or a folder.")
-    return clips
 
 
 def _factor(text: str) -> Fraction:
@@ -65,6 +45,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
 ) -> None:
     """Reduce clips in space and time, bring them back, and measure what was lost."""
+    from vinr_cli.evaluate.clips import find_clips
     from vinr_cli.evaluate.compare import PROTOCOL, Settings, average, methods, score_clip
     from vinr_cli.media.degrade import parse
     from vinr_cli.media.encoders import find_ffmpeg

@@ -15,6 +15,29 @@ from vinr_cli.errors import InputError
 from vinr_cli.media.probe import probe
 from vinr_cli.media.reader import FrameReader
 
+SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi"}
+"""Files of a folder that are taken for clips."""
+
+
+def find_clips(paths: list[Path]) -> list[Path]:
+    """Videos and folders of PNG frames: as named, and what lies in a folder without frames.
+
+    Raises:
+        InputError: a path that is not there.
+    """
+    clips: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(path, "does not exist", "Name a video or a folder.")
+        inside = [p for p in sorted(path.glob("*")) if p.suffix.lower() in SUFFIXES or _frames(p)]
+        clips += inside if inside and not _frames(path) else [path]
+    return clips
+
+
+def _frames(path: Path) -> bool:
+    """Whether a path is a folder of PNG frames."""
+    return path.is_dir() and any(path.glob("*.png"))
+
 
 def read_rgb(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Every frame of a video, or the picture of a still, as (H, W, 3) RGB.

@@ -46,6 +46,7 @@ class SampleConfig:
             counted; the target is one of those between.
         endpoints: Share of samples whose target is an input time.
         synthetic_share: Share of samples from synthetic clips.
+        pan_share: Share of samples whose window moves over the clip, as a camera pans.
         channel_shuffle: Share of samples whose colour channels are permuted.
         coded_share: Share of samples whose inputs went through random codecs.
         pretrain_steps: First steps in which one picture serves as all frames of a sample.
@@ -62,6 +63,7 @@ class SampleConfig:
     spans: tuple[int, int] = (3, 9)
     endpoints: float = 0.25
     synthetic_share: float = 0.33
+    pan_share: float = 0.25
     channel_shuffle: float = 0.2
     coded_share: float = 0.0
     pretrain_steps: int = 0
@@ -153,7 +155,7 @@ def _tupled(value: Any) -> Any:
 
 PRESETS: dict[str, TrainConfig] = {
     "clean": TrainConfig(),
-    "video": TrainConfig(sample=SampleConfig(coded_share=0.85)),
+    "video": TrainConfig(sample=SampleConfig(coded_share=0.7), loss=LossConfig(blocks=0.25)),
     "published": TrainConfig(
         model=PublishedConfig(upsampled_frames=False),
         sample=SampleConfig(
@@ -165,6 +167,7 @@ PRESETS: dict[str, TrainConfig] = {
             spans=(9, 9),
             endpoints=0.25,
             synthetic_share=0.0,
+            pan_share=0.0,
             channel_shuffle=0.0,
         ),
         loss=LossConfig(canvas=0.0, motion=0.0, smooth=0.0),

@@ -23,6 +23,9 @@ from vinr_cli.train.config import SampleConfig
 SMALLEST_WINDOW = 128
 """Side in HR pixels up to which the whole patch is rendered: below, rendering costs little."""
 
+SMALLEST_PAN, LARGEST_PAN = 0.02, 0.4
+"""How far a camera pans from the first input to the second, as a share of the patch's side."""
+
 HOLE = 4
 """Side in LR pixels of the blocks that image-only samples leave out of an input."""
 
@@ -226,17 +229,31 @@ class SampleSource(Dataset[RawBatch]):
         if ((breaks > start) & (breaks <= stop)).any():
             return None
         inner = int(rng.integers(1, span - 1))
-        y, x = (int(rng.integers(n - side + 1)) for n in clip.shape[1:3])
-        where = (slice(y, y + side), slice(x, x + side))
+        pans = not still and rng.random() < self.config.pan_share
+        pan = _draw_pan(rng, side, span - 1, clip.shape[1:3]) if pans else (0, 0)
+        way = [v * (span - 1) for v in pan]
+        corner = [
+            int(rng.integers(max(0, -d), n - side - max(0, d) + 1))
+            for n, d in zip(clip.shape[1:3], way, strict=True)
+        ]
+
+        def window(i: int) -> tuple[slice, slice]:
+            y, x = (at + v * (i - start) for at, v in zip(corner, pan, strict=True))
+            return slice(y, y + side), slice(x, x + side)
+
+        def inside(i: int) -> bool:
+            limits = zip(window(i), clip.shape[1:3], strict=True)
+            return all(part.start >= 0 and part.stop <= n for part, n in limits)
+
         picked = [start] * 3 if still else [start, start + inner, stop]
-        around, at = _neighbours(start, span - 1, len(clip), breaks)
-        if still or not self.config.coded_share:
-            around, at = [picked[0], picked[2]], 0
+        around = [picked[0], picked[2]]
+        if self.config.coded_share and not still:
+            around = [i for i in _neighbours(start, span - 1, len(clip), breaks) if inside(i)]
         return _Cut(
-            frames=np.stack([clip[(i, *where)] for i in picked]),
+            frames=np.stack([clip[(i, *window(i))] for i in picked]),
             t=inner / (span - 1),
-            around=np.stack([clip[(i, *where)] for i in around]),
-            at=at,
+            around=np.stack([clip[(i, *window(i))] for i in around]),
+            at=around.index(start),
         )
 
     @staticmethod
@@ -272,10 +289,24 @@ class SampleSource(Dataset[RawBatch]):
         )
 
 
-def _neighbours(
-    start: int, distance: int, length: int, breaks: NDArray[np.int64]
-) -> tuple[list[int], int]:
-    """Frames at the inputs' distance, up to two before and one after them, and the first's place.
+def _draw_pan(
+    rng: np.random.Generator, side: int, frames: int, size: tuple[int, ...]
+) -> tuple[int, int]:
+    """A camera's motion (y, x) in whole pixels a frame: (0, 0) if the clip has no room for it.
+
+    Real clips hardly have large motion, and a window that moves over them has as much as is
+    wanted, with an exact truth. Its length over `frames` frames is drawn evenly on a logarithmic
+    scale, up to `LARGEST_PAN` of the window; one direction in three is along an axis.
+    """
+    length = side * float(np.exp(rng.uniform(np.log(SMALLEST_PAN), np.log(LARGEST_PAN))))
+    angle = rng.uniform(0, 2 * np.pi) if rng.random() < 0.67 else rng.integers(4) * np.pi / 2
+    pan = round(length * np.sin(angle) / frames), round(length * np.cos(angle) / frames)
+    fits = all(side + abs(v) * frames <= n for v, n in zip(pan, size, strict=True))
+    return pan if fits else (0, 0)
+
+
+def _neighbours(start: int, distance: int, length: int, breaks: NDArray[np.int64]) -> list[int]:
+    """Frames at the inputs' distance, up to two before and one after them, themselves among them.
 
     A codec predicts from what came before, so an input alone would always be a key frame.
     """
@@ -283,8 +314,7 @@ def _neighbours(
     places = [first + k * distance for k in range(5)]
     lowest = max((int(b) for b in breaks if b <= start), default=0)
     highest = min((int(b) for b in breaks if b > start), default=length)
-    kept = [p for p in places if lowest <= p < highest]
-    return kept, kept.index(start)
+    return [p for p in places if lowest <= p < highest]
 
 
 def fixed_samples(folder: Path, config: SampleConfig, count: int, seed: int) -> RawBatch:
@@ -295,6 +325,7 @@ def fixed_samples(folder: Path, config: SampleConfig, count: int, seed: int) -> 
         window=1.0,
         channel_shuffle=0.0,
         synthetic_share=0.0,
+        pan_share=0.0,
         pretrain_steps=0,
     )
     return SampleSource(folder, whole, batch=count, seed=seed, rank=0)[0]
