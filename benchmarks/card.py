@@ -112,9 +112,7 @@ def main() -> int:
                 for clip, draw in hard_clips.clips().items():
                     hard_clips.write(drawn / clip, draw)
             say(f"\n## {table.title}\n\n{HEAD}\n")
-            for score in measured(
-                table, find_clips([drawn if hard else options.validation]), ffmpeg
-            ):
+            for score in measured(table, find_clips([folder]), ffmpeg):
                 say(row(score) + "\n")
             sys.stdout.flush()
     return 0
