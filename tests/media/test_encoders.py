@@ -60,7 +60,7 @@ def test_defaults_follow_container_and_colour(
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_codec_of_the_table_settles(codec: str) -> None:
-    """Each codec takes every kind of source in some layout, and HDR in ten bits or more."""
+    """Each codec takes every kind of source in some layout, and HDR in ten bits where it can."""
     container = sorted(CODECS[codec].containers)[0]
     sources = [
         SDR, HDR, replace(SDR, chroma=Chroma.C444), RGB, replace(SDR, chroma=Chroma.GRAY),
@@ -73,7 +73,8 @@ def test_every_codec_of_the_table_settles(codec: str) -> None:
         changed = (found.color.chroma, found.color.depth) != (source.chroma, source.depth)
         if changed and source.chroma is not Chroma.GRAY:
             assert found.notices
-    assert choose(EncodeOptions(codec=codec), container, HDR, rate=RATE).color.depth >= 10
+    deep = 8 if container == "webp" else 10  # it has no more
+    assert choose(EncodeOptions(codec=codec), container, HDR, rate=RATE).color.depth >= deep
 
 
 def test_names_of_codecs_have_aliases() -> None:

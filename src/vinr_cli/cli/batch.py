@@ -21,17 +21,21 @@ from vinr_cli.plan.naming import default_suffix
 SOME_FAILED = 1
 """Exit code of a batch in which at least one input failed."""
 
+PICTURES = "%05d.png"
+"""Names of the pictures in a folder."""
+
 Job = Callable[[JobSpec, Reports], object]
 
 
 def settle_output(
-    output: str | None, inputs: Sequence[Path], *, create: bool = True
+    output: str | None, inputs: Sequence[Path], form: str | None = None, *, create: bool = True
 ) -> Path | None:
     """What `-o` means: a file for one input, or a folder.
 
     Args:
         output: The option's text; a slash at its end says that it is a folder.
         inputs: The inputs.
+        form: The format, if it was asked for: one input's pictures go right into the folder.
         create: Whether a missing folder with such a slash is made.
 
     Returns:
@@ -53,6 +57,8 @@ def settle_output(
     if len(inputs) > 1 and not path.is_dir():
         fix = "Create it, or end its name with a slash."
         raise UsageError(f"-o {output}", f"is no folder, and there are {len(inputs)} inputs", fix)
+    if form == "png" and len(inputs) == 1 and path.is_dir():
+        return path / PICTURES
     return path
 
 

@@ -16,7 +16,7 @@ import typer
 
 from vinr_cli.cli.console import Session
 from vinr_cli.errors import UsageError
-from vinr_cli.plan.job import SizeRequest, SlowAudio
+from vinr_cli.plan.job import FORMATS, SizeRequest, SlowAudio
 from vinr_cli.plan.numbers import parse_bytes, parse_number, parse_rate, parse_size, parse_time
 
 T = TypeVar("T")
@@ -56,6 +56,13 @@ def _device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text, re.ASCII):
         raise UsageError(f"--device {text}", "is not known", "Use auto, cpu, cuda[:i] or mps.")
     return text
+
+
+def _format(text: str) -> str:
+    name = text.lower().removeprefix(".")
+    if name not in FORMATS:
+        raise UsageError(f"--format {text}", "is not known", f"Use one of {', '.join(FORMATS)}.")
+    return name
 
 
 def split_arguments(text: str) -> tuple[str, ...]:
@@ -368,6 +375,18 @@ Output = Annotated[
         metavar="FILE|DIR",
         help="A file, or a folder; `new/` is created. Without it, beside the input, "
         "with a name that says what was done: in-2x-60fps.mp4.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        parser=_format,
+        help="Format, where no name says it: mkv, y4m, png and so on, by suffix. In a folder, png "
+        "is 00000.png, 00001.png and on.",
+        show_default=False,
         rich_help_panel=_OUTPUT,
     ),
 ]

@@ -16,6 +16,7 @@ _BITS_PER_PIXEL = {
     "vp9": Fraction(1, 10),
     "prores": Fraction(3),
     "ffv1": Fraction(9),
+    "png": Fraction(14),
 }
 """Typical sizes at the default qualities; videos differ by a factor of four either way."""
 _OTHER = Fraction(1, 2)

@@ -16,7 +16,7 @@ from vinr_cli.weights.registry import find_weights
 ENDS = 1 << 20
 """Bytes of an input's head and tail that are compared."""
 _QUERY_SECONDS = 60
-_OTHERWISE = frozenset({"input", "output", "model", "encode"})
+_OTHERWISE = frozenset({"input", "output", "container", "model", "encode"})
 """Options that are compared by what they stand for."""
 _HARMLESS = frozenset(
     {"device", "slow_audio", "audio", "subtitles", "overwrite", "memory_limit", "tile", "strict",

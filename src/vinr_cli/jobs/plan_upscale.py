@@ -7,7 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 
 from vinr_cli.errors import InputError, OutputError, OutputExistsError, UsageError
-from vinr_cli.media.encoders import Encoder, choose, container_of, needs_even
+from vinr_cli.jobs.pictures import require_pictures
+from vinr_cli.media.encoders import (
+    CONTAINERS,
+    IMAGES,
+    MAX_WEBP_SIDE,
+    Encoder,
+    choose,
+    container_of,
+    needs_even,
+)
 from vinr_cli.media.listing import is_listing, list_pictures, named_after
 from vinr_cli.media.mux import temporary_name
 from vinr_cli.media.probe import (
@@ -125,6 +134,9 @@ def plan_upscale(spec: JobSpec) -> Plan:
     size = output_size(
         spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation
     )
+    if encoder.container == "webp" and max(size) > MAX_WEBP_SIDE:
+        cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
+        raise UsageError("webp", cause, "Choose another format.")
     return Plan(
         spec=spec,
         media=media,
@@ -140,6 +152,7 @@ def plan_upscale(spec: JobSpec) -> Plan:
             *media.notices,
             *encoder.notices,
             *_notices(window, timestamps),
+            *_lost_times(encoder, rate),
             *_track_notices(spec, media, encoder),
         ),
     )
@@ -153,6 +166,9 @@ def require_target(plan: Plan) -> None:
             overwrite it, is no regular file, or its folder is missing or cannot be written.
     """
     output, folder = plan.output, plan.output.parent
+    if plan.encoder.container == IMAGES:
+        require_pictures(output, plan.spec.input, overwrite=plan.spec.overwrite)
+        return
     try:
         if not folder.is_dir():
             raise OutputError(output, f"the folder {folder} does not exist", "Create it first.")
@@ -294,13 +310,18 @@ def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[st
     """(suffix of a name of our own, None if the user names the output; the encoder)."""
     if spec.output is not None and not spec.output.is_dir():
         container = container_of(spec.output)
+        if spec.container is not None and CONTAINERS[f".{spec.container}"] != container:
+            cause = f"is not what the name {spec.output} says"
+            raise UsageError(f"--format {spec.container}", cause, "Leave it away.")
         return None, choose(spec.encode, container, video.color, rate=rate)
+    if spec.container is not None:
+        suffix = f".{spec.container}"
+        return suffix, choose(spec.encode, CONTAINERS[suffix], video.color, rate=rate)
     own = default_suffix(spec.input)
     refusal: UsageError | None = None
     for suffix in dict.fromkeys((own, *_FALLBACK_SUFFIXES)):
         try:
-            container = container_of(Path(f"output{suffix}"))
-            return suffix, choose(spec.encode, container, video.color, rate=rate)
+            return suffix, choose(spec.encode, CONTAINERS[suffix], video.color, rate=rate)
         except UsageError as error:  # an asked codec may need another container
             refusal = refusal or error
             if spec.encode.codec is None:
@@ -318,7 +339,18 @@ def _output(
     sides = spec.size.width is not None or spec.size.height is not None
     words = size if sides else spec.size.scale or Fraction(1)
     name = output_name(named_after(spec.input), words, rate, suffix, slow=slow)
-    return name if spec.output is None else spec.output / name.name
+    if suffix == ".png":
+        name = name.with_suffix("") / "%05d.png"
+    if spec.output is None:
+        return name
+    return spec.output / (name.parent.name if suffix == ".png" else "") / name.name
+
+
+def _lost_times(encoder: Encoder, rate: Fraction | None) -> list[str]:
+    """Pictures have a number and no time."""
+    if encoder.container != IMAGES or rate is not None:
+        return []
+    return ["pictures have no times, and these come at a varying rate: --fps makes it constant"]
 
 
 def _track_notices(spec: JobSpec, media: MediaInfo, encoder: Encoder) -> list[str]:

@@ -14,6 +14,7 @@ from vinr_cli.events import Event, Notice, PartDone, Reporter
 from vinr_cli.jobs.manifest import Ending, Ledger
 from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames
 from vinr_cli.jobs.plan_upscale import Plan
+from vinr_cli.media.encoders import IMAGES
 from vinr_cli.media.sources import read_source
 from vinr_cli.media.writer import FrameWriter
 from vinr_cli.plan.timeline import Timeline
@@ -154,8 +155,10 @@ def _render_gap(
         ends=PartEnds(ledger.grid, start),
         halt=halt,
     )
+    # By its name, a part that ends in .png would be taken for a single picture.
+    suffix = ".mov" if plan.encoder.container == IMAGES else plan.output.suffix
     writer = PartsWriter(
-        ledger, start, lambda path: _writer(plan, path, timeline), plan.output.suffix, frames.losses
+        ledger, start, lambda path: _writer(plan, path, timeline), suffix, frames.losses
     )
 
     def told(event: Event) -> None:

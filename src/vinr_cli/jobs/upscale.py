@@ -15,9 +15,13 @@ from vinr_cli.jobs.disk import bytes_needed, check_space
 from vinr_cli.jobs.fingerprint import fingerprint
 from vinr_cli.jobs.lock import Lock, hold
 from vinr_cli.jobs.manifest import Ending, Ledger, clean, discard, sync_folder, unfinished
+from vinr_cli.jobs.pictures import make_folder, place_pictures, require_pictures
 from vinr_cli.jobs.plan_upscale import Plan, plan_upscale, require_target
 from vinr_cli.jobs.stop import Stop
+from vinr_cli.media.encoders import IMAGES
+from vinr_cli.media.folder import FIRST_NUMBER
 from vinr_cli.media.mux import NAME_BYTES, check, finish
+from vinr_cli.media.webp import check_webp
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import decimal
 from vinr_cli.plan.segments import choose_grid
@@ -58,6 +62,8 @@ def run_upscale(spec: JobSpec, report: Reporter = silent, stop: Stop | None = No
     require_target(plan)
     marks = fingerprint(plan)
     place, store = work_folders(plan)
+    if plan.encoder.container == IMAGES:
+        make_folder(plan.output)
     with hold(place, plan.output) as lock:
         from vinr_cli.jobs.render import open_workshop  # noqa: PLC0415 - torch loads only now
 
@@ -192,13 +198,11 @@ def _finish(
     if ending.frames_out != plan.frames:
         cause = f"{ending.frames_out} frames were made, {plan.frames} were expected"
         report(Notice(cause, str(plan.spec.input)))
-    whole = unfinished(place, plan.output.suffix)
     parts = [ledger.folder / part.file for part in ledger.parts if part.file]
-    try:
-        _assemble(plan, ending, parts, whole, report)
-        _rename(plan, whole)
-    finally:
-        whole.unlink(missing_ok=True)
+    if plan.encoder.container == IMAGES:
+        _place(plan, ending, parts, place)
+    else:
+        _make_file(plan, ending, parts, place, report)
     return Finished(
         output=plan.output,
         frames=ending.frames_out,
@@ -206,6 +210,28 @@ def _finish(
         seconds=time.perf_counter() - start,
         stage_seconds=rendered.stage_seconds,
         losses=rendered.losses,
+    )
+
+
+def _make_file(
+    plan: Plan, ending: Ending, parts: Sequence[Path], place: Path, report: Reporter
+) -> None:
+    """Parts to one file under its final name."""
+    whole = unfinished(place, plan.output.suffix)
+    try:
+        _assemble(plan, ending, parts, whole, report)
+        _rename(plan, whole)
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _place(plan: Plan, ending: Ending, parts: Sequence[Path], place: Path) -> None:
+    """Parts to pictures under their final names."""
+    spec = plan.spec
+    require_pictures(plan.output, spec.input, overwrite=spec.overwrite)
+    (comment,) = tags(plan).values()
+    place_pictures(
+        plan.output, list(parts), place, frames=ending.frames_out, size=plan.size, comment=comment
     )
 
 
@@ -249,6 +275,8 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
         ("scene cuts", _scenes(plan.spec.scene_threshold)),
         ("precision", "fp32" if plan.spec.precision == "auto" else plan.spec.precision),
     ]
+    if encoder.container == IMAGES and plan.rate is not None:
+        details.append(("pictures", f"from {FIRST_NUMBER} on, {decimal(plan.rate)} a second"))
     if workshop is not None and workshop.tiles > 1:
         details.append(("tiles", str(workshop.tiles)))
     if video.interlaced:
@@ -290,6 +318,10 @@ def _assemble(
     for text in notices:
         if text not in plan.notices:
             report(Notice(text, str(spec.input)))
+    if plan.encoder.container == "webp":
+        frames, duration = ending.frames_out, ending.duration
+        check_webp(whole, frames=frames, duration=duration, size=plan.size)
+        return
     check(
         whole,
         frames=ending.frames_out,
@@ -312,6 +344,8 @@ def tags(plan: Plan) -> dict[str, str]:
         f"{plan.spec.rate.kind.value} {plan.spec.rate.value}",
         f"scene cuts {_scenes(plan.spec.scene_threshold)}",
     ]
+    if plan.encoder.container == IMAGES and plan.rate is not None:
+        words.append(f"{plan.rate} pictures a second")
     if video.interlaced and video.deinterlace:
         words.append("deinterlaced by bwdif")
     said = [(k, v) for k, v in plan.media.metadata if k.lower() == "comment"]

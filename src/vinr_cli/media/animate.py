@@ -1,4 +1,4 @@
-"""A finished film to a GIF, or to raw pictures."""
+"""A finished film to an animation, or to raw pictures."""
 
 import subprocess
 from pathlib import Path
@@ -8,6 +8,10 @@ from vinr_cli.media.borders import url, words_of
 
 _GRAPH = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=sierra2_4a"
 """One palette for the whole film, from what moves in it, and error diffusion with it."""
+
+
+WEBP_QUALITY = 90
+"""libwebp's 0 to 100; 75, its own default, shows blocks in flat parts."""
 
 
 def write_gif(ffmpeg: Path, film: Path, target: Path) -> None:
@@ -24,6 +28,23 @@ def write_gif(ffmpeg: Path, film: Path, target: Path) -> None:
         EncoderError: If ffmpeg fails, with its own last words.
     """
     _render(ffmpeg, film, target, ["-filter_complex", _GRAPH, "-loop", "0", "-f", "gif"])
+
+
+def write_webp(ffmpeg: Path, film: Path, target: Path) -> None:
+    """Make an endless animated WebP of a film's pictures, as they are stored.
+
+    libwebp merges neighbours that look the same and stores what changes. Times are rounded to 1 ms.
+
+    Args:
+        ffmpeg: The binary.
+        film: A video file of BT.601 in studio range, 4:2:0, which is what WebP holds.
+        target: The WebP file; replaced if it exists.
+
+    Raises:
+        EncoderError: If ffmpeg fails, with its own last words.
+    """
+    encode = ["-c:v", "libwebp_anim", "-quality", str(WEBP_QUALITY), "-loop", "0", "-f", "webp"]
+    _render(ffmpeg, film, target, ["-map", "0:v", *encode])
 
 
 def write_y4m(ffmpeg: Path, film: Path, target: Path) -> None:

@@ -10,14 +10,18 @@ from pathlib import Path
 
 import imageio_ffmpeg  # type: ignore[import-untyped]
 
-from vinr_cli.color.spec import Chroma, ColorSpec, Mastering, Siting, is_hdr, with_layout
+from vinr_cli.color.spec import Chroma, ColorSpec, Mastering, Matrix, Siting, is_hdr, with_layout
 from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.media.formats import format_name, layout_of
+from vinr_cli.media.listing import parse_pattern
 from vinr_cli.plan.job import EncodeOptions
 
 FFMPEG_VARIABLE = "VINR_FFMPEG"
 _QUERY_SECONDS = 60
 """A working ffmpeg lists its encoders in a fraction of a second."""
+
+IMAGES = "image2"
+"""ffmpeg's name of the format that is a file for each picture."""
 
 CONTAINERS = {
     ".mp4": "mp4",
@@ -31,6 +35,9 @@ CONTAINERS = {
     ".m2ts": "mpegts",
     ".gif": "gif",
     ".y4m": "yuv4mpegpipe",
+    ".nut": "nut",
+    ".webp": "webp",
+    ".png": IMAGES,
 }
 """File suffixes that can be written, with ffmpeg's name of the format."""
 
@@ -92,12 +99,12 @@ _X26_PRESETS = (
 CODECS: dict[str, Codec] = {
     "h264": Codec(
         "libx264", "h264", 18, (0, 63), "medium", _X26_PRESETS, "-preset",
-        frozenset({"mp4", "mov", "matroska", "avi", "mpegts"}), True,
+        frozenset({"mp4", "mov", "matroska", "nut", "avi", "mpegts"}), True,
         lossless=("-qp", "0"),
     ),
     "h265": Codec(
         "libx265", "hevc", 20, (0, 51), "medium", _X26_PRESETS, "-preset",
-        frozenset({"mp4", "mov", "matroska", "mpegts"}), True,
+        frozenset({"mp4", "mov", "matroska", "nut", "mpegts"}), True,
         ("-x265-params", "log-level=error"),
         # x265 4 leaves out small residuals of skipped blocks between frames even then (measured):
         # only frames on their own are exact.
@@ -105,22 +112,22 @@ CODECS: dict[str, Codec] = {
     ),
     "av1": Codec(
         "libsvtav1", "av1", 24, (0, 63), "6", tuple(str(n) for n in range(-1, 14)), "-preset",
-        frozenset({"mp4", "matroska", "webm"}), True,
+        frozenset({"mp4", "matroska", "nut", "webm"}), True,
         lossless=("-svtav1-params", "lossless=1"),
     ),
     "vp9": Codec(
         "libvpx-vp9", "vp9", 24, (0, 63), "2", tuple(str(n) for n in range(-8, 9)), "-cpu-used",
-        frozenset({"mp4", "matroska", "webm"}), False,
+        frozenset({"mp4", "matroska", "nut", "webm"}), False,
         ("-b:v", "0", "-row-mt", "1"), lossless=("-lossless", "1"),
     ),
     "prores": Codec(
         "prores_ks", "prores", None, (0, 0), None,
         ("proxy", "lt", "standard", "hq", "4444", "4444xq"), "-profile:v",
-        frozenset({"mov", "matroska"}), False, ("-vendor", "apl0"),
+        frozenset({"mov", "matroska", "nut"}), False, ("-vendor", "apl0"),
     ),
     "ffv1": Codec(
         "ffv1", "ffv1", None, (0, 0), None, (), "",
-        frozenset({"matroska", "avi"}), False, ("-level", "3", "-g", "1", "-slicecrc", "1"),
+        frozenset({"matroska", "nut", "avi"}), False, ("-level", "3", "-g", "1", "-slicecrc", "1"),
         lossless=(),
     ),
     # Parts of these are FFV1: a palette can be chosen when all pictures are there, and raw video
@@ -132,6 +139,14 @@ CODECS: dict[str, Codec] = {
     "y4m": Codec(
         "ffv1", "ffv1", None, (0, 0), None, (), "", frozenset({"yuv4mpegpipe"}), False,
         ("-level", "3", "-g", "1", "-slicecrc", "1"), lossless=(),
+    ),
+    "webp": Codec(
+        "ffv1", "ffv1", None, (0, 0), None, (), "", frozenset({"webp"}), False,
+        ("-level", "3", "-g", "1", "-slicecrc", "1"),
+    ),
+    # Parts hold the very files that come out, one a packet.
+    "png": Codec(
+        "png", "png", None, (0, 0), None, (), "", frozenset({IMAGES}), False, lossless=(),
     ),
 }  # fmt: skip
 """The codecs that vinr knows by a short name."""
@@ -146,12 +161,18 @@ _HARDWARE: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {
 }
 """Kinds of hardware encoders in the order of preference: fixed arguments, quality option, arguments
 before the input, upload filter. Names and units as `ffmpeg -h encoder=...` prints them."""
-RENDERED = {"gif": "gif", "y4m": "yuv4mpegpipe"}
+RENDERED = {"gif": "gif", "y4m": "yuv4mpegpipe", "webp": "webp"}
 """Rows whose files are made of a finished film, with their formats; see `media.animate`."""
+MAX_WEBP_SIDE = 16383
+"""Pixels of a side, 14 bits in the file."""
 MAX_GIF_RATE = 50
 """Players show a frame of less than two hundredths of a second for ten."""
 AUTO = "auto"
 """The `--codec` that takes a hardware encoder where one works."""
+
+_SCREEN_PRIMARIES = frozenset({None, "bt709", "bt470bg", "smpte170m", "smpte240m"})
+_SCREEN_TRANSFERS = frozenset({None, "bt709", "smpte170m", "smpte240m", "bt470bg", "gamma22"})
+"""Tags of video that screens show as sRGB."""
 
 _FULL_RANGE = frozenset(
     {"libx264", "libx265", "libsvtav1", "libvpx-vp9", "libaom-av1", "h264_nvenc", "hevc_nvenc",
@@ -213,14 +234,18 @@ def container_of(path: Path) -> str:
     """Ffmpeg's name of the format that a file name asks for.
 
     Raises:
-        UsageError: If the suffix names no format that vinr writes.
+        UsageError: If the suffix names no format that vinr writes, or one picture.
     """
     try:
-        return CONTAINERS[path.suffix.lower()]
+        form = CONTAINERS[path.suffix.lower()]
     except KeyError:
         known = ", ".join(CONTAINERS)
         cause = f"cannot write a {path.suffix or 'file without suffix'}"
         raise UsageError(path, cause, f"Use one of {known}.") from None
+    if form == IMAGES and parse_pattern(path) is None:
+        fix = f"Write %05d for its number: {path.with_name('%05d.png')}."
+        raise UsageError(path, "names one picture", fix)
+    return form
 
 
 def find_ffmpeg(options: EncodeOptions) -> Path:
@@ -276,19 +301,16 @@ def choose(
     name, codec = _codec(options, container, color, available)
     if codec.hardware:
         _require_device(ffmpeg, codec)
-    if container in ("avi", "yuv4mpegpipe") and rate is None:
-        fix = "Choose mp4 or mkv, or a constant rate with --fps."
-        raise UsageError(
-            {"avi": "avi"}.get(container, "y4m"), "cannot hold a variable frame rate", fix
-        )
-    if container == "gif" and rate is not None and rate > MAX_GIF_RATE:
-        cause = f"cannot show {float(rate):g} frames/s: it counts hundredths of a second"
-        raise UsageError("gif", cause, f"Ask for --fps {MAX_GIF_RATE} or less.")
-    formats = _pixel_formats(ffmpeg, codec.encoder)
-    if container == "yuv4mpegpipe":
-        formats = tuple(f for f in formats if f.startswith(("yuv4", "gray")))
+    _refuse_rate(container, rate)
+    formats = _formats(ffmpeg, codec.encoder, container)
     settled, notices = _settle_color(options, codec.encoder, color, formats)
+    settled = _as_implied(settled, container, color)
+    if name in RENDERED:  # what people asked for, and not what its parts are
+        notices = [text.replace(codec.encoder, name, 1) for text in notices]
     notices = [*hints, *notices]
+    if container in ("webp", "gif") and is_hdr(color):
+        notices = [text for text in notices if not text.startswith("HDR in 8 bits")]
+        notices.append(f"{container} cannot say that its colours are HDR: they will look pale")
     if (color.mastering or color.light) and codec.encoder not in _LIGHT_OPTIONS:
         notices.append(f"{codec.encoder} does not take the HDR mastering and light-level data")
     return Encoder(
@@ -305,6 +327,51 @@ def choose(
         setup=codec.setup,
         upload=codec.upload,
     )
+
+
+def _refuse_rate(container: str, rate: Fraction | None) -> None:
+    """No variable rate where a format has none, and no faster one than players show.
+
+    Raises:
+        UsageError: Naming the format.
+    """
+    if container in ("avi", "yuv4mpegpipe") and rate is None:
+        fix = "Choose mp4 or mkv, or a constant rate with --fps."
+        raise UsageError(
+            {"avi": "avi"}.get(container, "y4m"), "cannot hold a variable frame rate", fix
+        )
+    if container == "gif" and rate is not None and rate > MAX_GIF_RATE:
+        cause = f"cannot show {float(rate):g} frames/s: it counts hundredths of a second"
+        raise UsageError("gif", cause, f"Ask for --fps {MAX_GIF_RATE} or less.")
+
+
+def _formats(ffmpeg: Path, encoder: str, container: str) -> tuple[str, ...]:
+    """Pixel formats that an encoder takes and a format of files can hold."""
+    if container == "webp":
+        return ("yuv420p",)
+    formats = _pixel_formats(ffmpeg, encoder)
+    if container == "yuv4mpegpipe":
+        return tuple(f for f in formats if f.startswith(("yuv4", "gray")))
+    return formats
+
+
+def _as_implied(settled: ColorSpec, container: str, source: ColorSpec) -> ColorSpec:
+    """Colours for a format that says nothing of them, which everybody reads in one way.
+
+    WebP is BT.601 with chroma between the pixels. RGB without tags is sRGB, and so is what screens
+    show of BT.709; PNG's chunk for BT.709's own transfer would make it another picture.
+    """
+    if container == "webp":
+        return replace(
+            settled, matrix=Matrix.BT601, tagged_matrix="smpte170m", full_range=False,
+            siting=Siting.CENTER,
+        )  # fmt: skip
+    if container != IMAGES:
+        return settled
+    usual = source.primaries in _SCREEN_PRIMARIES and source.transfer in _SCREEN_TRANSFERS
+    if usual and source.chroma is not Chroma.RGB:
+        settled = replace(settled, primaries=None, transfer=None)
+    return replace(settled, full_range=True)
 
 
 def needs_even(color: ColorSpec, encoder: Encoder) -> bool:
@@ -459,8 +526,9 @@ def _trouble(ffmpeg: Path, codec: Codec) -> str:
 
 def _default_codec(container: str, color: ColorSpec) -> str:
     """What is asked for when nothing is: the codec that most players of a container show."""
-    if container in ("webm", "gif", "yuv4mpegpipe"):
-        return {"webm": "vp9", "gif": "gif", "yuv4mpegpipe": "y4m"}[container]
+    usual = {"webm": "vp9", IMAGES: "png"} | {form: row for row, form in RENDERED.items()}
+    if container in usual:
+        return usual[container]
     if container == "avi":
         return "h264"
     return "h265" if color.depth > 8 or is_hdr(color) else "h264"
@@ -523,6 +591,8 @@ def _asked_format(
     return with_layout(color, layout.chroma, layout.depth)
 
 
+_GRAY = frozenset({"ffv1", "png"})
+"""Encoders whose gray pictures everybody shows."""
 _RICHER = (Chroma.C420, Chroma.C422, Chroma.C444)
 
 
@@ -533,7 +603,7 @@ def _nearest(color: ColorSpec, encoder: str, taken: set[tuple[Chroma, int]] | No
         return with_layout(color, color.chroma, wanted)
     order = {
         # Few players show H.264 or HEVC without chroma planes; empty ones cost nothing.
-        Chroma.GRAY: (Chroma.GRAY, *_RICHER) if encoder == "ffv1" else (*_RICHER, Chroma.GRAY),
+        Chroma.GRAY: (Chroma.GRAY, *_RICHER) if encoder in _GRAY else (*_RICHER, Chroma.GRAY),
         Chroma.C420: _RICHER,
         Chroma.C422: (Chroma.C422, Chroma.C444, Chroma.C420),
         Chroma.C444: (Chroma.C444, Chroma.C422, Chroma.C420),
@@ -542,7 +612,7 @@ def _nearest(color: ColorSpec, encoder: str, taken: set[tuple[Chroma, int]] | No
     # Depth first: too few bits show as bands everywhere, chroma only at sharp coloured edges.
     deep_enough = [d for _, d in taken if d >= wanted]
     depth = min(deep_enough) if deep_enough else max(d for _, d in taken)
-    for chroma in order:
+    for chroma in (*order, Chroma.RGB):
         fitting = [d for c, d in taken if c is chroma and d >= depth]
         if fitting:
             return with_layout(color, chroma, min(fitting))

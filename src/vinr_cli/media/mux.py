@@ -23,7 +23,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vinr_cli.errors import EncoderError, OutputError, VerificationError
-from vinr_cli.media.animate import write_gif, write_y4m
+from vinr_cli.media.animate import write_gif, write_webp, write_y4m
 from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of, writing
 from vinr_cli.media.encoders import RENDERED, container_of
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
@@ -52,6 +52,7 @@ _OWN_CLOCK = frozenset({"mpegts", "mpeg", "asf"})
 """Formats with a broadcast's clock, whose first time is arbitrary: the result starts at zero."""
 _KEEP_ROTATION = frozenset({"mp4", "mov", "matroska", "webm"})
 _MAX_MOVIE_SCALE = 1_000_000
+_RENDERERS = {"gif": write_gif, "webp": write_webp, "yuv4mpegpipe": write_y4m}
 NAME_BYTES = 255
 """Longest file name on the usual file systems."""
 _SURROGATES = "".join(map(chr, range(0xDC80, 0xDD00)))
@@ -125,7 +126,7 @@ def finish(
                 video, source, film_file, audio=False, subtitles=False, shift=shift, cut=cut,
                 stretch=stretch, ffmpeg=ffmpeg, notices=[], last_duration=last_duration,
             )  # fmt: skip
-            (write_gif if form == "gif" else write_y4m)(ffmpeg, film_file, target)
+            _RENDERERS[form](ffmpeg, film_file, target)
         return ("video",)
     with writing(target), ExitStack() as stack:
         film = _film([video] if isinstance(video, Path) else video)

@@ -5,12 +5,13 @@ from collections.abc import Collection
 from av.stream import AttachmentStream, Disposition, Stream
 
 from vinr_cli.media.borders import reading
-from vinr_cli.media.encoders import RENDERED
+from vinr_cli.media.encoders import IMAGES, RENDERED
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 from vinr_cli.media.reencode import SUBTITLE_OF, audio_codec
 from vinr_cli.media.tracks import TEXT_SUBTITLES, describe, holds
 
-_FILE = {form: row for row, form in RENDERED.items()}
+_FILE = {form: row for row, form in RENDERED.items()} | {IMAGES: "a folder of pictures"}
+"""What people call the formats that hold nothing but pictures."""
 
 
 def changed_tracks(
@@ -31,9 +32,10 @@ def changed_tracks(
         InputError: If the source cannot be opened.
     """
     lines = []
-    if form in RENDERED.values() and source.video.rotation:
+    if form in _FILE and source.video.rotation:
         lines.append(
-            f"gif cannot say that the picture is turned by {source.video.rotation} degrees"
+            f"{_FILE[form]} cannot say that the picture is turned by "
+            f"{source.video.rotation} degrees"
         )
     if not source.reopens:
         return lines
@@ -49,7 +51,7 @@ def changed_tracks(
 
 def _fate(source: MediaInfo, form: str, stream: Stream, *, stretched: bool) -> str:
     """What happens to one stream; empty if it is copied."""
-    if form in RENDERED.values():
+    if form in _FILE:
         return f"{describe(stream)} is not kept: {_FILE[form]} cannot hold it"
     if isinstance(stream, AttachmentStream):
         file = stream.metadata.get("filename", f"attachment-{stream.index}")
