@@ -5,6 +5,7 @@
     out.mp4.vinr/
       lock                    see `lock`
       job.json                whose parts these are, written once
+      job.json.done           which finished file the parts became, just before it gets its name
       00000000-00000120.mov   a finished part: source frames [0, 120)
       00000000-00000120.json  its record: frames, size, hash, what was lost
 
@@ -31,6 +32,8 @@ from vinr_cli.plan.segments import PartGrid, Span, disjoint, missing
 FORMAT = 1
 """Version of these files."""
 _JOB = "job.json"
+_DONE = "job.json.done"
+"""Behind all others in the order of names, so that it is deleted last."""
 _CHUNK = 1 << 20
 _LOOSE = ".part"
 """In the name of whatever is not finished."""
@@ -264,6 +267,26 @@ def discard(folder: Path) -> None:
             folder.rmdir()
     except OSError as error:
         raise _unusable(folder, error) from error
+
+
+def write_done(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write which file the parts of a work folder became.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        write_json(folder / _DONE, record)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+
+
+def read_done(folder: Path) -> dict[str, Any]:
+    """What `write_done` wrote; empty if there is nothing that can be read."""
+    try:
+        return _read(folder / _DONE) or {}
+    except OSError:
+        return {}
 
 
 def digest_of(fingerprint: Mapping[str, str]) -> str:

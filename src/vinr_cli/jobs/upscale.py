@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from vinr_cli import __version__
 from vinr_cli.errors import Interrupted, OutputError, OutputExistsError
 from vinr_cli.events import Event, Finished, Notice, Planned, Reporter, silent
 from vinr_cli.jobs.disk import bytes_needed, check_space
+from vinr_cli.jobs.done import finished_before, remember
 from vinr_cli.jobs.fingerprint import fingerprint
 from vinr_cli.jobs.lock import Lock, hold
 from vinr_cli.jobs.manifest import Ending, Ledger, clean, discard, sync_folder, unfinished
@@ -21,6 +23,7 @@ from vinr_cli.jobs.stop import Stop
 from vinr_cli.media.encoders import IMAGES
 from vinr_cli.media.folder import FIRST_NUMBER
 from vinr_cli.media.mux import NAME_BYTES, check, finish
+from vinr_cli.media.sound import check_sound
 from vinr_cli.media.webp import check_webp
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import decimal
@@ -59,9 +62,17 @@ def run_upscale(spec: JobSpec, report: Reporter = silent, stop: Stop | None = No
     """
     start = time.perf_counter()
     plan = plan_upscale(spec)
-    require_target(plan)
-    marks = fingerprint(plan)
     place, store = work_folders(plan)
+    try:
+        require_target(plan)
+    except OutputExistsError:
+        before = finished_before(plan, place, store)
+        if before is None:
+            raise
+        report(Notice("an earlier run has finished it; what it left is removed", str(spec.input)))
+        report(before)
+        return before
+    marks = fingerprint(plan)
     if plan.encoder.container == IMAGES:
         make_folder(plan.output)
     with hold(place, plan.output) as lock:
@@ -76,7 +87,7 @@ def run_upscale(spec: JobSpec, report: Reporter = silent, stop: Stop | None = No
         try:
             _tell_space(plan, place, ledger, report)
             rendered = _render(plan, workshop, ledger, _beating(report, lock), stop or Stop())
-            finished = _finish(plan, ledger, rendered, place, start=start, report=report)
+            finished = _finish(plan, ledger, rendered, place, marks, start=start, report=report)
         finally:
             if not ledger.parts:
                 discard(store)
@@ -187,6 +198,7 @@ def _finish(
     ledger: Ledger,
     rendered: "Rendered",
     place: Path,
+    marks: dict[str, str],
     *,
     start: float,
     report: Reporter,
@@ -199,30 +211,25 @@ def _finish(
         cause = f"{ending.frames_out} frames were made, {plan.frames} were expected"
         report(Notice(cause, str(plan.spec.input)))
     parts = [ledger.folder / part.file for part in ledger.parts if part.file]
-    if plan.encoder.container == IMAGES:
-        _place(plan, ending, parts, place)
-    else:
-        _make_file(plan, ending, parts, place, report)
-    return Finished(
+    finished = Finished(
         output=plan.output,
         frames=ending.frames_out,
         duration=ending.duration,
-        seconds=time.perf_counter() - start,
+        seconds=0.0,
         stage_seconds=rendered.stage_seconds,
         losses=rendered.losses,
     )
-
-
-def _make_file(
-    plan: Plan, ending: Ending, parts: Sequence[Path], place: Path, report: Reporter
-) -> None:
-    """Parts to one file under its final name."""
-    whole = unfinished(place, plan.output.suffix)
-    try:
-        _assemble(plan, ending, parts, whole, report)
-        _rename(plan, whole)
-    finally:
-        whole.unlink(missing_ok=True)
+    if plan.encoder.container == IMAGES:
+        _place(plan, ending, parts, place)
+    else:
+        whole = unfinished(place, plan.output.suffix)
+        try:
+            _assemble(plan, ending, parts, whole, report)
+            remember(ledger.folder, whole, marks, finished)
+            _rename(plan, whole)
+        finally:
+            whole.unlink(missing_ok=True)
+    return replace(finished, seconds=time.perf_counter() - start)
 
 
 def _place(plan: Plan, ending: Ending, parts: Sequence[Path], place: Path) -> None:
@@ -330,6 +337,11 @@ def _assemble(
         size=plan.size,
         streams=streams,
     )
+    if "audio" in streams:
+        heard = spec.input if plan.media.reopens else None
+        told = check_sound(whole, heard, plan.window.cut)
+        if told:
+            report(Notice(told, str(spec.input)))
 
 
 def tags(plan: Plan) -> dict[str, str]:
