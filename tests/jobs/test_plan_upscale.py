@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from vinr_cli.errors import InputError, OutputError, UsageError
@@ -212,3 +213,31 @@ def test_planning_needs_no_torch(source: Path) -> None:
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def claim(source: Path, seconds: int) -> Path:
+    """A copy of an MP4 file whose last frame claims to be shown for so long."""
+    path = source.with_name("claims.mp4")
+    with av.open(source) as old, av.open(path, "w") as new:
+        before = old.streams.video[0]
+        after = new.add_stream_from_template(before)
+        packets = [packet for packet in old.demux(before) if packet.size]
+        assert before.time_base is not None
+        packets[-1].duration = int(seconds / before.time_base)
+        for packet in packets:
+            packet.stream = after
+            new.mux(packet)
+    return path
+
+
+def test_a_claim_of_thirty_hours_is_told_or_refused(clip: ClipMaker) -> None:
+    """Ten frames that claim 30 hours: --fps is refused before work, --fps-mult tells it."""
+    ticks = Fraction(1, 1000)
+    source = claim(clip("in.mp4", range(0, 400, 40), time_base=ticks), 108_000)
+    with pytest.raises(UsageError, match="is shown for 30 h 0 min: 6480000 frames would be made"):
+        plan_upscale(JobSpec(source, rate=rate(RateKind.TARGET, "60")))
+    plan = plan_upscale(JobSpec(source, rate=rate(RateKind.MULTIPLY, "2")))
+    assert plan.frames == 20
+    assert any("is shown for 30 h 0 min" in text for text in plan.notices)
+    plan = plan_upscale(JobSpec(source, rate=rate(RateKind.TARGET, "60"), end=Fraction("0.36")))
+    assert plan.frames == 22

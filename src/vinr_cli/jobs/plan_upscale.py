@@ -27,6 +27,7 @@ from vinr_cli.media.probe import (
 )
 from vinr_cli.media.sources import probe_source, scan_source
 from vinr_cli.media.streams import changed_tracks
+from vinr_cli.plan.holds import TOLD_SECONDS, Hold, longest_hold, require_bounded
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
 from vinr_cli.plan.sizes import output_size
@@ -63,6 +64,7 @@ class Window:
         duration: Seconds from the first frame's start to the last one's end.
         cut: Seconds on the source's clock from and until which other tracks are kept; None for
             all.
+        longest: The frame that is shown longest.
     """
 
     frames: int
@@ -72,6 +74,7 @@ class Window:
     rate: Fraction | None
     duration: Fraction
     cut: tuple[Fraction, Fraction | None] | None
+    longest: Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,7 @@ def _refuse_rate(spec: JobSpec, window: Window, frames: int) -> None:
             f"{value:g} means {float(wanted):g} frames/s",
             f"At most {MAX_RATE} are possible.",
         )
+    require_bounded(spec.rate, window.longest, window.frames, frames)
     if frames > MAX_FRAMES:
         raise UsageError(option, f"{value:g} means {frames} frames", "That is too many.")
 
@@ -250,14 +254,20 @@ def _window(spec: JobSpec, video: VideoInfo, timestamps: Timestamps) -> Window:
         hold = pts[end] - pts[end - 1] if cut_short else last
     count = end - start
     spread = times[end - 1] - times[start] + (hold or 0) * tick
+    duration = spread if rate is None else count / rate
+    if rate is None:
+        longest = longest_hold(times[start:end], times[start] + duration)
+    else:
+        longest = Hold(times[start], 1 / rate)
     return Window(
         frames=count,
         start_pts=pts[start] if start else None,
         end_pts=pts[end] if cut_short else None,
         last_duration=hold,
         rate=rate,
-        duration=spread if rate is None else count / rate,
+        duration=duration,
         cut=_cut(pts, start, end, tick),
+        longest=longest,
     )
 
 
@@ -367,6 +377,8 @@ def _notices(window: Window, timestamps: Timestamps) -> list[str]:
     found = []
     if window.rate is None and window.frames > 1:
         found.append("the frame rate varies")
+    if window.longest.seconds > TOLD_SECONDS:
+        found.append(str(window.longest))
     if timestamps.duplicates:
         found.append(f"{timestamps.duplicates} frames have the time of another")
     if timestamps.missing:
