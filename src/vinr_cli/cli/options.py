@@ -423,6 +423,16 @@ Strict = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+AllowNetwork = Annotated[
+    bool,
+    typer.Option(
+        "--allow-network",
+        metavar="",
+        help="INPUT may be an http or https address: it is fetched into the current folder first "
+        "and stays there. Without it, only files are read.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 WorkDir = Annotated[
     Path | None,
     typer.Option(

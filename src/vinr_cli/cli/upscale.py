@@ -5,6 +5,7 @@ import typer
 import vinr_cli.cli.options as o
 from vinr_cli.cli.batch import do_job, run_batch, settle_output, show_plan, spread
 from vinr_cli.cli.console import Session
+from vinr_cli.cli.remote import fetching
 from vinr_cli.cli.report import open_reports
 from vinr_cli.cli.transfer import bring_model
 from vinr_cli.errors import UsageError
@@ -50,6 +51,7 @@ def upscale(
     overwrite: o.Overwrite = False,
     restart: o.Restart = False,
     strict: o.Strict = False,
+    allow_network: o.AllowNetwork = False,
     work_dir: o.WorkDir = None,
     part_frames: o.PartFrames = None,
     dry_run: o.DryRun = False,
@@ -94,5 +96,8 @@ def upscale(
     bring_model(model, quiet=quiet or as_json)
     find_weights(model)  # a wrong name is the same for all inputs: say it once
     with reports:
-        code = run_batch(spread(spec, inputs), show_plan if dry_run else do_job, reports)
+        job = fetching(
+            show_plan if dry_run else do_job, allowed=allow_network, quiet=quiet or as_json
+        )
+        code = run_batch(spread(spec, inputs), job, reports)
     raise typer.Exit(code)
