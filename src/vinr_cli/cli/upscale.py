@@ -78,20 +78,19 @@ def upscale(
     session = context.ensure_object(Session)
     reports = open_reports(session, quiet=quiet, verbose=verbose, as_json=as_json)
     spec = JobSpec(
-        input=inputs[0],
-        output=settle_output(output, inputs, form, create=not dry_run), container=form,
-        size=wanted, rate=rate, slow_audio=slowmo_audio or SlowAudio.STRETCH,
-        input_rate=input_fps, start=start, end=end,
+        input=inputs[0], container=form, size=wanted, rate=rate,
+        output=settle_output(output, inputs, form, create=not dry_run),
+        slow_audio=slowmo_audio or SlowAudio.STRETCH, input_rate=input_fps, start=start, end=end,
         model=model, device=device, precision=precision.value, encode=encode,
         scene_threshold=None if no_scene_detection else scene_threshold,
         deinterlace=deinterlace is o.Deinterlace.AUTO, audio=not no_audio, subtitles=not no_subs,
-        overwrite=overwrite, memory_limit=memory, tile=tile,
-        restart=restart, strict=strict, work_dir=work_dir, part_frames=part_frames,
+        overwrite=overwrite, restart=restart, strict=strict, memory_limit=memory, tile=tile,
+        work_dir=work_dir, part_frames=part_frames,
     )  # fmt: skip
     calm = quiet or as_json
     bring_model(model, quiet=calm)
     find_weights(model)  # a wrong name is the same for all inputs: say it once
+    job = fetching(show_plan if dry_run else do_job, allowed=allow_network, quiet=calm)
     with reports:
-        job = fetching(show_plan if dry_run else do_job, allowed=allow_network, quiet=calm)
         code = run_batch(spread(spec, inputs), job, reports)
     raise typer.Exit(code)
