@@ -19,4 +19,5 @@ def test_a_job_survives_kills(program: Any, tmp_path: Path) -> None:
     report = series.run(6, seed=3)
     assert report.faults == ()
     assert report.identical
+    assert report.one_job
     assert sum(report.kills.values()) == 6
