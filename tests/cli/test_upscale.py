@@ -54,6 +54,8 @@ def test_only_the_input_is_needed(specs: list[JobSpec]) -> None:
         ("--start 1:02.5 --end 90", {"start": Fraction(125, 2), "end": Fraction(90)}),
         ("--model m.safetensors", {"model": "m.safetensors"}),
         ("--device cuda:3", {"device": "cuda:3"}),
+        ("--dedup", {"repeat_threshold": 4.0}),
+        ("--dedup-threshold 2.5", {"repeat_threshold": 2.5}),
         ("--precision bf16", {"precision": "bf16"}),
         ("--tile 0", {"tile": 0}),
         ("--memory 2G", {"memory_limit": 2 << 30}),

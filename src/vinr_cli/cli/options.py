@@ -18,6 +18,7 @@ from vinr_cli.cli.console import Session
 from vinr_cli.errors import UsageError
 from vinr_cli.plan.job import FORMATS, SizeRequest, SlowAudio
 from vinr_cli.plan.numbers import parse_bytes, parse_number, parse_rate, parse_size, parse_time
+from vinr_cli.plan.repeats import DEFAULT_REPEAT
 
 T = TypeVar("T")
 
@@ -75,6 +76,11 @@ def split_arguments(text: str) -> tuple[str, ...]:
         return tuple(shlex.split(text))
     except ValueError as error:
         raise UsageError(f"--ffmpeg-args {text}", f"cannot be split: {error}") from error
+
+
+def repeat_threshold(wanted: bool, threshold: float | None) -> float | None:
+    """What `--dedup` and `--dedup-threshold` mean together; None does not look for repeats."""
+    return DEFAULT_REPEAT if wanted and threshold is None else threshold
 
 
 def _set_debug(context: typer.Context, value: bool) -> bool:
@@ -235,6 +241,28 @@ NoScenes = Annotated[
         "--no-scene-detection",
         metavar="",
         help="Mix frames across cuts too.",
+        rich_help_panel=_TIME,
+    ),
+]
+Dedup = Annotated[
+    bool,
+    typer.Option(
+        "--dedup",
+        metavar="",
+        help="Interpolate across frames that repeat the one before (animation on twos, 24 frames "
+        "in 30 or 60). The video is decoded once more, to find them.",
+        rich_help_panel=_TIME,
+    ),
+]
+DedupThreshold = Annotated[
+    float | None,
+    typer.Option(
+        "--dedup-threshold",
+        metavar="PERCENT",
+        min=0,
+        max=100,
+        help="Greatest change of a repeat, in the block that changes most: 4 if not given; more "
+        "where the source is coded badly. Means --dedup.",
         rich_help_panel=_TIME,
     ),
 ]

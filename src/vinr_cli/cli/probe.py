@@ -28,6 +28,8 @@ def probe(
     input_fps: o.InputFps = None,
     start: o.Start = None,
     end: o.End = None,
+    dedup: o.Dedup = False,
+    dedup_threshold: o.DedupThreshold = None,
     as_json: o.AsJson = False,
     debug: o.Debug = False,
 ) -> None:
@@ -36,8 +38,12 @@ def probe(
         scale=scale, size=size, width=width, height=height,
         fps_mult=fps_mult, fps=fps, slowmo=slowmo,
     )  # fmt: skip
-    spec = JobSpec(input=file, size=wanted, rate=rate, input_rate=input_fps, start=start, end=end)
-    wishes = (scale, size, width, height, fps_mult, fps, slowmo, start, end)
+    repeats = o.repeat_threshold(dedup, dedup_threshold)
+    spec = JobSpec(
+        input=file, size=wanted, rate=rate, input_rate=input_fps, start=start, end=end,
+        repeat_threshold=repeats,
+    )  # fmt: skip
+    wishes = (scale, size, width, height, fps_mult, fps, slowmo, start, end, repeats)
     asked = any(wish is not None for wish in wishes)
     media, times, event, notes = _look(spec, asked=asked)
     if as_json:

@@ -48,6 +48,7 @@ def fingerprint(plan: Plan) -> dict[str, str]:
         "vinr": __version__,
         **_input(spec.input),
         **options,
+        "repeats": "not looked for" if plan.cadence is None else plan.cadence.digest,
         "output size": f"{plan.size[0]}x{plan.size[1]}",
         "model": _hash(find_weights(spec.model)),
         "encoder": f"{encoder.encoder} {encoder.pix_fmt} {' '.join(encoder.arguments)}",

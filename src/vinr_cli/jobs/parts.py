@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vinr_cli.errors import InputError, VerificationError
 from vinr_cli.jobs.manifest import Ending, Ledger, Part
 from vinr_cli.media.mux import count_packets
+from vinr_cli.media.probe import Timestamps, VideoInfo
 from vinr_cli.media.reader import Frame, FrameReader
 from vinr_cli.media.scenes import FLASH_FRAMES
 from vinr_cli.media.writer import FrameWriter
@@ -23,6 +24,32 @@ LEAD = FLASH_FRAMES + 4
 before and a flash at some more, so cuts are found where a run from the beginning finds them."""
 TAIL = FLASH_FRAMES + 1
 """Source frames that are decoded behind the last one needed, for the same reason."""
+
+
+_HIDDEN = frozenset({"vp8"})
+"""Codecs with packets that show nothing."""
+
+
+def certain_times(
+    video: VideoInfo, stamps: Timestamps, start: int | None, end: int | None
+) -> tuple[int, ...] | None:
+    """PTS of exactly the frames that decoding will give; None where a file does not tell.
+
+    It does not where packets have no time or share one, where a codec has packets that show
+    nothing, and where a packet may be half a picture.
+
+    Args:
+        video: The stream.
+        stamps: Its times.
+        start: First of them that is used; None for all from the first on.
+        end: First that is not used any more; None to the end.
+    """
+    if stamps.missing or stamps.duplicates or video.interlaced or video.codec in _HIDDEN:
+        return None
+    pts = stamps.pts
+    low = 0 if start is None else bisect_left(pts, start)
+    high = len(pts) if end is None else bisect_left(pts, end)
+    return pts[low:high]
 
 
 class SourceFrames:
@@ -41,6 +68,7 @@ class SourceFrames:
         losses: (source frame, what was lost) in the order of the frames; complete for all frames
             that have been yielded.
         times: As given.
+        first: As given.
 
     Raises:
         InputError: While iterating: under `strict`, if anything is lost.
@@ -57,6 +85,7 @@ class SourceFrames:
     ) -> None:
         self.losses: list[tuple[int, str]] = []
         self.times = times
+        self.first = first
         self._reader = reader
         self._next = first
         self._strict = strict
@@ -212,10 +241,14 @@ class PartEnds:
     def __init__(self, grid: PartGrid, start: int) -> None:
         self._grid = grid
         self._start = start
+        self._latest = start
 
     def __call__(self, frame: int, cut: bool) -> bool:
-        """Whether the part ends before this source frame."""
-        ends = self._grid.ends_at(self._start, frame, cut=cut)
+        """Whether the part ends before this source frame, or was to end before one left out."""
+        left_out = range(self._latest + 1, frame)
+        ends = any(self._grid.ends_at(self._start, k, cut=False) for k in left_out)
+        ends = ends or self._grid.ends_at(self._start, frame, cut=cut)
+        self._latest = frame
         if ends:
             self._start = frame
         return ends

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vinr_cli.errors import InputError, OutputError, OutputExistsError, UsageError
 from vinr_cli.jobs.pictures import require_pictures
+from vinr_cli.jobs.repeats import look_for_repeats
 from vinr_cli.media.encoders import (
     CONTAINERS,
     IMAGES,
@@ -30,6 +31,7 @@ from vinr_cli.media.streams import changed_tracks
 from vinr_cli.plan.holds import TOLD_SECONDS, Hold, longest_hold, require_bounded
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
+from vinr_cli.plan.repeats import Cadence
 from vinr_cli.plan.sizes import output_size
 from vinr_cli.plan.timeline import (
     UNKNOWN_FRAME_SECONDS,
@@ -93,6 +95,7 @@ class Plan:
         duration: Seconds of output expected.
         encoder: The settled encoder.
         notices: What the user should know about all this.
+        cadence: Which source frames are new; None if repeats are not looked for.
     """
 
     spec: JobSpec
@@ -106,10 +109,13 @@ class Plan:
     duration: Fraction
     encoder: Encoder
     notices: tuple[str, ...]
+    cadence: Cadence | None = None
 
 
 def plan_upscale(spec: JobSpec) -> Plan:
     """Settle everything about a job. Reads the whole input's timestamps; writes nothing.
+
+    Where repeats are looked for, the whole input is decoded.
 
     Args:
         spec: What is asked for.
@@ -140,6 +146,8 @@ def plan_upscale(spec: JobSpec) -> Plan:
     if encoder.container == "webp" and max(size) > MAX_WEBP_SIDE:
         cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
         raise UsageError("webp", cause, "Choose another format.")
+    bounds = (window.start_pts, window.end_pts)
+    cadence = look_for_repeats(spec, media, timestamps, bounds, window.rate)
     return Plan(
         spec=spec,
         media=media,
@@ -157,7 +165,9 @@ def plan_upscale(spec: JobSpec) -> Plan:
             *_notices(window, timestamps),
             *_lost_times(encoder, rate),
             *_track_notices(spec, media, encoder),
+            *(() if cadence is None else (f"{cadence}",)),
         ),
+        cadence=cadence,
     )
 
 

@@ -1,8 +1,7 @@
 """The part of a job that needs torch: the network, the device, the pass over the video."""
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +11,16 @@ from vinr_cli.engine.memory import keep_freed_memory
 from vinr_cli.engine.stream import WHOLE, Stream, Streamed, Stretch, Writer
 from vinr_cli.events import Event, Notice, PartDone, Reporter
 from vinr_cli.jobs.manifest import Ending, Ledger
-from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames
+from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames, certain_times
 from vinr_cli.jobs.plan_upscale import Plan
+from vinr_cli.jobs.repeats import new_frames
 from vinr_cli.media.encoders import IMAGES
+from vinr_cli.media.reader import Frame
 from vinr_cli.media.sources import read_source
 from vinr_cli.media.writer import FrameWriter
+from vinr_cli.plan.repeats import EvenTimeline
 from vinr_cli.plan.timeline import Timeline
 from vinr_cli.weights.load import load_model
-
-_HIDDEN = frozenset({"vp8"})
-"""Codecs with packets that show nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -99,7 +97,7 @@ def render(plan: Plan, workshop: Workshop, writer: Writer, report: Reporter) -> 
         VinrError: as `Stream.run` says.
     """
     frames, timeline = _source(plan, 0, None)
-    streamed = _stream(plan, workshop, timeline, WHOLE, report).run(frames, writer)
+    streamed = _stream(plan, workshop, timeline, WHOLE, report).run(_shown(plan, frames), writer)
     _tell(plan, streamed, frames, report)
     return Rendered(_ending(streamed), streamed.stage_seconds, tuple(t for _, t in frames.losses))
 
@@ -168,7 +166,8 @@ def _render_gap(
         report(event)
 
     try:
-        streamed = _stream(plan, workshop, timeline, stretch, told).run(frames, writer)
+        stream = _stream(plan, workshop, timeline, stretch, told)
+        streamed = stream.run(_shown(plan, frames), writer)
         writer.turn(streamed.stop, _ending(streamed) if streamed.ended else None)
     except BaseException:
         writer.abort()
@@ -184,13 +183,14 @@ def _source(plan: Plan, start: int, stop: int | None) -> tuple[SourceFrames, Tim
 
     Where the file's times are certain, decoding begins just before `start`; else at the beginning.
     """
-    video, window, spec = plan.media.video, plan.window, plan.spec
-    timeline = Timeline(spec.rate, video.time_base, source_rate=window.rate)
-    times = certain_times(plan)
+    window, spec = plan.window, plan.spec
+    timeline = _clock(plan)
+    times = certain_times(plan.media.video, plan.timestamps, window.start_pts, window.end_pts)
     first, last = window.start_pts, window.end_pts
     if times is not None:
-        for pts in times[:start]:
-            timeline.push(pts)
+        for index, pts in enumerate(times[:start]):
+            if plan.cadence is None or plan.cadence.new[index]:
+                timeline.push(pts)
         if start > LEAD:
             first = times[start - LEAD]
         if stop is not None and stop + TAIL < len(times):
@@ -205,19 +205,17 @@ def _source(plan: Plan, start: int, stop: int | None) -> tuple[SourceFrames, Tim
     return SourceFrames(reader, times, begin, strict=spec.strict, subject=spec.input), timeline
 
 
-def certain_times(plan: Plan) -> tuple[int, ...] | None:
-    """PTS of exactly the frames that decoding will give; None where a file does not tell.
+def _clock(plan: Plan) -> Timeline:
+    """The job's clock, at the beginning."""
+    spec, tick, rate = plan.spec, plan.media.video.time_base, plan.window.rate
+    if plan.cadence is not None:
+        return EvenTimeline(spec.rate, tick, source_rate=rate, cadence=plan.cadence)
+    return Timeline(spec.rate, tick, source_rate=rate)
 
-    It does not where packets have no time or share one, where a codec has packets that show
-    nothing, and where a packet may be half a picture.
-    """
-    video, stamps, window = plan.media.video, plan.timestamps, plan.window
-    if stamps.missing or stamps.duplicates or video.interlaced or video.codec in _HIDDEN:
-        return None
-    pts = stamps.pts
-    low = 0 if window.start_pts is None else bisect_left(pts, window.start_pts)
-    high = len(pts) if window.end_pts is None else bisect_left(pts, window.end_pts)
-    return pts[low:high]
+
+def _shown(plan: Plan, frames: SourceFrames) -> Iterable[Frame]:
+    """The frames that the network is given: all, or without repeats."""
+    return frames if plan.cadence is None else new_frames(frames, frames.first, plan.cadence)
 
 
 def _stream(

@@ -286,6 +286,8 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
         details.append(("pictures", f"from {FIRST_NUMBER} on, {decimal(plan.rate)} a second"))
     if workshop is not None and workshop.tiles > 1:
         details.append(("tiles", str(workshop.tiles)))
+    if plan.cadence is not None:
+        details.append(("repeats", f"{plan.cadence.repeats}, interpolated across"))
     if video.interlaced:
         details.append(("interlaced", "bwdif" if video.deinterlace else "left as it is"))
     if plan.spec.encode.lossless:
@@ -358,6 +360,8 @@ def tags(plan: Plan) -> dict[str, str]:
     ]
     if plan.encoder.container == IMAGES and plan.rate is not None:
         words.append(f"{plan.rate} pictures a second")
+    if plan.cadence is not None:
+        words.append(f"{plan.cadence.repeats} repeats interpolated across")
     if video.interlaced and video.deinterlace:
         words.append("deinterlaced by bwdif")
     said = [(k, v) for k, v in plan.media.metadata if k.lower() == "comment"]

@@ -100,6 +100,8 @@ class JobSpec:
         slow_audio: What happens to the sound under slow motion.
         scene_threshold: Change from which a frame begins a new scene, see `plan.scenes`; None mixes
             frames across cuts too.
+        repeat_threshold: Change up to which a frame may be a repeat of the one before, across which
+            is interpolated, see `plan.repeats`; None does not look for repeats.
         deinterlace: Whether whole pictures are made of frames that are marked interlaced.
         audio: Whether sound tracks are kept.
         subtitles: Whether subtitle tracks are kept.
@@ -128,6 +130,7 @@ class JobSpec:
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     slow_audio: SlowAudio = SlowAudio.STRETCH
     scene_threshold: float | None = DEFAULT_THRESHOLD
+    repeat_threshold: float | None = None
     deinterlace: bool = True
     audio: bool = True
     subtitles: bool = True
