@@ -17,6 +17,7 @@ from vinr_cli.model.compact import (
     sample_axes,
     shrink_matrix,
     soft_argmax,
+    trusted_mean,
     warp,
 )
 from vinr_cli.model.config import CompactConfig
@@ -285,3 +286,41 @@ def test_gate_lets_still_detail_go() -> None:
 
     assert float(right.min()) > 0.9
     assert float(wrong.max()) < 0.1
+
+
+@torch.inference_mode()
+def test_trusted_mean_follows_what_fits() -> None:
+    """A cell gets the motion of the one neighbour that fits, and nothing from beyond its reach."""
+    motion = torch.zeros(1, 2, 9, 30)
+    fit = torch.zeros(1, 1, 9, 30)
+    motion[:, 0, 4, 4], fit[..., 4, 4] = 5.0, 1.0
+
+    mean = trusted_mean(motion, fit)
+
+    assert torch.allclose(mean[:, 0, 4, 2:7], torch.tensor(5.0), atol=1e-4)
+    assert not mean[..., 12:].any()
+
+
+@pytest.mark.parametrize("hole_moves", [True, False])
+@torch.inference_mode()
+def test_motion_spreads_where_it_fits(hole_moves: bool) -> None:
+    """Cells with a wrong motion take over the one around them; those with their own keep it."""
+    torch.manual_seed(0)
+    net = CompactVideoINR(SMALL).eval()
+    net.get_parameter("search.levels.0.sharpness").fill_(60.0)
+    texture = torch.nn.functional.normalize(torch.randn(1, 8, 20, 44), dim=1)
+    first, second = texture[..., 4:].clone(), texture[..., :-4].clone()
+    hole = (..., slice(6, 13), slice(14, 21))
+    if not hole_moves:
+        second[hole] = first[hole]
+    motion = torch.zeros(1, 2, 20, 40)
+    motion[:, 0] = 4.0
+    motion[hole] = 0.0
+    blank = torch.zeros(1, 8, 20, 40)
+
+    spread, _ = net.search._spread(
+        (first, second), (blank, blank), motion, torch.zeros(1, 48, 20, 40)
+    )
+
+    middle = spread[:, 0, 8:11, 16:19]
+    assert float((middle - (4.0 if hole_moves else 0.0)).abs().max()) < 0.5

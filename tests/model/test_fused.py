@@ -124,7 +124,7 @@ def test_tile_in_a_batch_agrees(build: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert (fast - plain).abs().max() < TOLERANCE
 
 
-@pytest.mark.parametrize("scale", [1e-42, 1e-38, 1e4])
+@pytest.mark.parametrize("scale", [1e-42, 1e-38, 1e3])
 def test_denormal_and_large_colours_agree(
     build: str, scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

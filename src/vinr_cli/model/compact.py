@@ -48,6 +48,15 @@ BAND_PIXELS = 1 << 15
 STILL_LOGIT = -3.0
 """Where the weight of the unmoved colour starts: low, so that the motion is learned first."""
 
+SPREADS = 3
+"""How often a level's cells are offered their neighbours' motion."""
+
+SPREAD_SIDE = 7
+"""Side in cells of the neighbourhood whose motion is offered."""
+
+SPREAD_SHARPNESS = 40.0
+"""What a better match (a cosine) weighs when motions are averaged or compared."""
+
 LEAST_SHARE = 0.02
 """What t is kept away from 0 and 1 by where the blending weights take its logarithm."""
 
@@ -413,6 +422,26 @@ def match(first: Tensor, second: Tensor, motion: Tensor | None = None) -> Tensor
     return F.avg_pool2d(cosine, 3, 1, 1, count_include_pad=False)
 
 
+def _better(gain: Tensor) -> Tensor:
+    """Weight of what has this gain in `match`; same shape, in [0, 1]."""
+    return torch.sigmoid(SPREAD_SHARPNESS * gain)
+
+
+def trusted_mean(motion: Tensor, fit: Tensor) -> Tensor:
+    """The neighbourhood's motion: a mean of which cells that match well have nearly all the weight.
+
+    Args:
+        motion: (B, 2, H, W), in cells.
+        fit: `match` of that motion, (B, 1, H, W).
+
+    Returns:
+        (B, 2, H, W), means over `SPREAD_SIDE` squared cells.
+    """
+    weight = torch.exp(SPREAD_SHARPNESS * (fit - 1))
+    summed = F.avg_pool2d(torch.cat([motion * weight, weight], 1), SPREAD_SIDE, 1, SPREAD_SIDE // 2)
+    return summed[:, :2] / summed[:, 2:].clamp(min=torch.finfo(summed.dtype).tiny)
+
+
 class Gate(nn.Module):
     """Weight of a motion from a coarser level, by how much better it explains the frames.
 
@@ -491,8 +520,32 @@ class MotionSearch(nn.Module):
             weight = self.gates[0](match(*ours, far) - match(*ours, near))
             motion = torch.lerp(near, far, weight)
             state = torch.lerp(near_state, far_state, weight.to(far_state.dtype))
+            motion, state = self._spread(ours, features, motion, state)
             found.append(motion)
         return found, state
+
+    def _spread(
+        self,
+        keys: tuple[Tensor, Tensor],
+        features: tuple[Tensor, Tensor],
+        motion: Tensor,
+        state: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Offer every cell its neighbours' motion, and keep whatever explains the frames better.
+
+        A cell of plain or repeated texture finds nothing of its own, while one beside it that moves
+        with it may have found the motion without doubt (the idea of PatchMatch, Barnes et al.,
+        2009). The last offer is refined first, which gives the state, too.
+        """
+        fit = match(*keys, motion)
+        for _ in range(SPREADS - 1):
+            offered = trusted_mean(motion, fit)
+            motion = torch.lerp(motion, offered, _better(match(*keys, offered) - fit))
+            fit = match(*keys, motion)
+        offered, offered_state = self._refined(keys, features, trusted_mean(motion, fit))
+        weight = _better(match(*keys, offered) - fit)
+        state = torch.lerp(state, offered_state, weight.to(state.dtype))
+        return torch.lerp(motion, offered, weight), state
 
     def _refined(
         self, keys: tuple[Tensor, Tensor], features: tuple[Tensor, Tensor], motion: Tensor
