@@ -25,6 +25,5 @@ def test_tempo_one_needs_no_filter() -> None:
 
 
 def test_codecs_suit_their_container() -> None:
-    """WebM gets Opus, AVI gets MP3 for two channels and AC-3 for more, all others AAC."""
-    assert [audio_codec(c, 2) for c in ("webm", "avi", "mp4")] == ["libopus", "libmp3lame", "aac"]
-    assert audio_codec("avi", 6) == "ac3"
+    """WebM gets Opus, AVI plain samples, all others AAC."""
+    assert [audio_codec(c) for c in ("webm", "avi", "mp4")] == ["libopus", "pcm_s16le", "aac"]

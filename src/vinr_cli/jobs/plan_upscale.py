@@ -28,6 +28,7 @@ from vinr_cli.media.probe import (
 )
 from vinr_cli.media.sources import probe_source, scan_source
 from vinr_cli.media.streams import changed_tracks
+from vinr_cli.media.tracks import Times
 from vinr_cli.plan.holds import TOLD_SECONDS, Hold, longest_hold, require_bounded
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
@@ -164,7 +165,7 @@ def plan_upscale(spec: JobSpec) -> Plan:
             *encoder.notices,
             *_notices(window, timestamps),
             *_lost_times(encoder, rate),
-            *_track_notices(spec, media, encoder),
+            *_track_notices(spec, media, encoder, _clock(window, timestamps, video)),
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
@@ -373,14 +374,22 @@ def _lost_times(encoder: Encoder, rate: Fraction | None) -> list[str]:
     return ["pictures have no times, and these come at a varying rate: --fps makes it constant"]
 
 
-def _track_notices(spec: JobSpec, media: MediaInfo, encoder: Encoder) -> list[str]:
+def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:
+    """How the source's times become times from the first frame on."""
+    first = window.start_pts
+    if first is None:
+        first = timestamps.pts[0] if timestamps.pts else 0
+    return Times(shift=first * video.time_base, cut=window.cut)
+
+
+def _track_notices(spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Times) -> list[str]:
     """What becomes of the source's other streams."""
     slow = spec.rate.kind is RateKind.SLOW_MOTION
     left_out = {
         *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
         *(() if spec.subtitles else ("subtitle",)),
     }
-    return changed_tracks(media, encoder.container, left_out=left_out, stretched=slow)
+    return changed_tracks(media, encoder.container, left_out=left_out, stretched=slow, times=times)
 
 
 def _notices(window: Window, timestamps: Timestamps) -> list[str]:

@@ -27,8 +27,16 @@ from vinr_cli.media.animate import write_gif, write_webp, write_y4m
 from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of, writing
 from vinr_cli.media.encoders import RENDERED, container_of
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
-from vinr_cli.media.reencode import SUBTITLE_OF, audio_codec, convert_audio, convert_subtitle
+from vinr_cli.media.reencode import (
+    SCRATCH_OF,
+    SUBTITLE_OF,
+    audio_codec,
+    convert_audio,
+    convert_subtitle,
+)
 from vinr_cli.media.tracks import (
+    NO_START,
+    START_SLACK,
     TEXT_SUBTITLES,
     Timed,
     Times,
@@ -40,6 +48,7 @@ from vinr_cli.media.tracks import (
     packet_length,
     packets_of,
     scratch_name,
+    why_convert,
 )
 from vinr_cli.media.writer import ORIGIN
 
@@ -130,7 +139,9 @@ def finish(
         return ("video",)
     with writing(target), ExitStack() as stack:
         film = _film([video] if isinstance(video, Path) else video)
-        base = _base(source, film.origin, shift, cut)
+        base = film.origin
+        if form not in NO_START:
+            base = _base(source, film.origin, shift, cut)
         times = Times(film.origin, shift, stretch or ONE, base, cut)
         mux = _Mux(
             stack, source, target, form, ffmpeg, notices, times, audio, subtitles, tags or {}
@@ -502,15 +513,20 @@ class _Mux:
     def _add_sound(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:
         """Copy a sound track, or convert it if it must be stretched or does not fit."""
         stretched = self.times.stretch != 1
-        if not stretched and holds(self.form, stream):
+        why = why_convert(self.source, self.form, stream, self.times, stretched=stretched)
+        if not why:
             step = packet_length(stream)
-            copied[stream.index] = Track(stream, add_copy(out, stream), self.times, step)
+            first = -START_SLACK if self.form in NO_START else None
+            copy = add_copy(out, stream)
+            copied[stream.index] = Track(stream, copy, self.times, step, earliest=first)
             return
         info = next(t for t in self.source.tracks if t.index == stream.index)
         channels = info.channels or 2
-        codec = audio_codec(self.form, channels)
-        why = "is stretched" if stretched else f"does not fit into {self.form}"
+        codec = audio_codec(self.form)
         cut = self.times.cut or (None, None)
+        start = info.start or ZERO
+        begin = self.times(start if cut[0] is None else max(start, cut[0]))
+        lead = begin if self.form in NO_START else ZERO
 
         def convert(scratch: Path) -> None:
             convert_audio(
@@ -518,16 +534,16 @@ class _Mux:
                 self.source.path,
                 stream.index,
                 scratch,
+                form=SCRATCH_OF.get(self.form, "mp4"),
                 codec=codec,
                 channels=channels,
                 stretch=self.times.stretch,
                 start=cut[0],
                 end=cut[1],
+                lead=lead,
             )
 
-        first = info.start or ZERO
-        begin = self.times(first if cut[0] is None else max(first, cut[0]))
-        times = Times(shift=-begin)
+        times = Times(shift=lead - begin)
         self._add_converted(out, stream, convert, codec=codec, why=why, times=times)
 
     def _add_subtitle(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:

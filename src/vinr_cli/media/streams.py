@@ -8,14 +8,19 @@ from vinr_cli.media.borders import reading
 from vinr_cli.media.encoders import IMAGES, RENDERED
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 from vinr_cli.media.reencode import SUBTITLE_OF, audio_codec
-from vinr_cli.media.tracks import TEXT_SUBTITLES, describe, holds
+from vinr_cli.media.tracks import TEXT_SUBTITLES, Times, describe, holds, why_convert
 
 _FILE = {form: row for row, form in RENDERED.items()} | {IMAGES: "a folder of pictures"}
 """What people call the formats that hold nothing but pictures."""
 
 
 def changed_tracks(
-    source: MediaInfo, form: str, *, left_out: Collection[str] = (), stretched: bool = False
+    source: MediaInfo,
+    form: str,
+    *,
+    left_out: Collection[str] = (),
+    stretched: bool = False,
+    times: Times | None = None,
 ) -> list[str]:
     """One line for each stream that the result will not have, or not as it is.
 
@@ -24,6 +29,7 @@ def changed_tracks(
         form: ffmpeg's name of the target's format.
         left_out: Kinds of streams (audio, subtitle) that the user does not want.
         stretched: Whether sound is stretched.
+        times: How the source's times become times from the first frame on; None leaves them.
 
     Returns:
         The lines of `mux.finish`, in file order; conversions may still fail there.
@@ -43,13 +49,13 @@ def changed_tracks(
         for stream in container.streams:
             if stream.index == source.video.index or stream.type in left_out:
                 continue
-            line = _fate(source, form, stream, stretched=stretched)
+            line = _fate(source, form, stream, stretched=stretched, times=times or Times())
             if line:
                 lines.append(line)
     return lines
 
 
-def _fate(source: MediaInfo, form: str, stream: Stream, *, stretched: bool) -> str:
+def _fate(source: MediaInfo, form: str, stream: Stream, *, stretched: bool, times: Times) -> str:
     """What happens to one stream; empty if it is copied."""
     if form in _FILE:
         return f"{describe(stream)} is not kept: {_FILE[form]} cannot hold it"
@@ -59,17 +65,12 @@ def _fate(source: MediaInfo, form: str, stream: Stream, *, stretched: bool) -> s
         return "" if kept else f"attachment {file} is not kept: only mkv holds attachments"
     copied = holds(form, stream)
     if stream.type == "audio":
-        return "" if copied and not stretched else _sound(source, form, stream, stretched=stretched)
+        why = why_convert(source, form, stream, times, stretched=stretched)
+        return f"{describe(stream)} {why}: converted to {audio_codec(form)}" if why else ""
     if stream.type == "subtitle":
         return "" if copied else _subtitle(form, stream)
     picture = stream.disposition & Disposition.attached_pic
     return "" if picture and copied else f"{describe(stream)} is not kept"
-
-
-def _sound(source: MediaInfo, form: str, stream: Stream, *, stretched: bool) -> str:
-    info = next(t for t in source.tracks if t.index == stream.index)
-    why = "is stretched" if stretched else f"does not fit into {form}"
-    return f"{describe(stream)} {why}: converted to {audio_codec(form, info.channels or 2)}"
 
 
 def _subtitle(form: str, stream: Stream) -> str:

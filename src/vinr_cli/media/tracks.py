@@ -10,13 +10,18 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.stream import Disposition, Stream
 
-from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, words_of
-from vinr_cli.media.probe import codec_name
+from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, words_of
+from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 
 Timed = tuple[float, AnyPacket]
 """A packet ready for the result, with its time in seconds to sort by."""
 
 TEXT_SUBTITLES = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
+
+NO_START = frozenset({"avi"})
+"""Formats in which every track starts at once."""
+START_SLACK = Fraction(1, 1000)
+"""Seconds by which a track may start off the picture where a format cannot say when it starts."""
 
 _ONE = Fraction(1)
 _TS_AUDIO = frozenset({"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"})
@@ -79,6 +84,7 @@ class Track:
         step: Seconds that every packet lasts, for sound of a fixed number of samples per packet;
             None for anything else.
         expected: Source time at which the next packet starts by `step`.
+        earliest: Packets before this time of the result are left out; None keeps all.
     """
 
     source: Stream
@@ -86,6 +92,7 @@ class Track:
     times: Times
     step: Fraction | None = None
     expected: Fraction | None = None
+    earliest: Fraction | None = None
 
     def retime(self, packet: AnyPacket) -> Timed | None:
         """Move a packet to the result's clock; None if the cut drops it."""
@@ -101,6 +108,8 @@ class Track:
         if self.source.type == "subtitle":  # a text can be shown for less long, sound cannot
             length = self.times.kept(start, length)
         time = Fraction(0) if picture else self.times(start)
+        if self.earliest is not None and time < self.earliest:
+            return None
         lag = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
         fine = tb if self.step is None else min(tb, self.step / 1000)
         packet.time_base = fine
@@ -132,6 +141,43 @@ def packet_length(stream: Stream) -> Fraction | None:
     size, rate = getattr(context, "frame_size", 0), getattr(context, "sample_rate", 0)
     fixed = codec_name(stream) in ("aac", "mp3", "mp2", "ac3", "eac3")
     return Fraction(size, rate) if fixed and size and rate else None
+
+
+def why_convert(
+    source: MediaInfo, form: str, stream: Stream, times: Times, *, stretched: bool
+) -> str:
+    """Why a sound track cannot be copied; empty if it can.
+
+    Args:
+        source: The source.
+        form: ffmpeg's name of the result's format.
+        stream: The track.
+        times: How its times become times from the first frame on.
+        stretched: Whether sound is stretched.
+
+    Raises:
+        InputError: If the source cannot be opened.
+    """
+    if stretched:
+        return "is stretched"
+    if not holds(form, stream):
+        return f"does not fit into {form}"
+    if form in NO_START and not _starts_together(source.path, stream, times):
+        return f"does not start with the picture, which {form} cannot say"
+    return ""
+
+
+def _starts_together(path: Path, stream: Stream, times: Times) -> bool:
+    """Whether a packet of a track begins with the first frame, to `START_SLACK`."""
+    tick = stream.time_base or _ONE
+    with reading(path), open_input(path) as container:
+        for packet in container.demux(container.streams[stream.index]):
+            if not packet.size or packet.pts is None:
+                continue
+            time = times(packet.pts * tick)
+            if time >= -START_SLACK:
+                return time <= START_SLACK
+    return False
 
 
 def packets_of(
