@@ -6,7 +6,8 @@
     ├── UsageError               2    an option that cannot be, alone or with another
     ├── InputError               3    a file that is missing, empty, broken or no video
     ├── OutputError              4    a target that exists, cannot be written or is full
-    │   └── OutputExistsError    4    it exists: in a batch that is no failure
+    │   ├── OutputExistsError    4    it exists: in a batch that is no failure
+    │   └── ReaderGoneError    141    it is standard output, and nobody reads it any more
     ├── EncoderError             5    ffmpeg is missing, refuses the options or died
     ├── WeightsError             6    weights that are unknown, damaged or of a wrong shape
     ├── DeviceError              7    a device that is not there, or too small even for one tile
@@ -66,6 +67,12 @@ class OutputError(VinrError):
 
 class OutputExistsError(OutputError):
     """The output exists already, and overwriting it was not asked for."""
+
+
+class ReaderGoneError(OutputError):
+    """Whoever read standard output has closed it."""
+
+    exit_code = 141
 
 
 class EncoderError(VinrError):

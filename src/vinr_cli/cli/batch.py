@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vinr_cli.cli.console import tell
+from vinr_cli.cli.options import local
 from vinr_cli.cli.report import JsonReports, Reports, plan_lines
 from vinr_cli.errors import (
     IncompleteError,
@@ -15,7 +16,7 @@ from vinr_cli.errors import (
     UsageError,
 )
 from vinr_cli.events import Notice
-from vinr_cli.plan.job import JobSpec
+from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.plan.naming import default_suffix
 
 SOME_FAILED = 1
@@ -49,7 +50,12 @@ def settle_output(
         return None
     if not output:
         raise UsageError("-o", "names nothing", "Give a file or a folder.")
-    path = Path(output)
+    path = local(output)
+    if path == STDIO:
+        if len(inputs) > 1:
+            cause = f"is one stream, and there are {len(inputs)} inputs"
+            raise UsageError("-o -", cause, "Give them in separate runs.")
+        return path
     if output.endswith((os.sep, "/")) and not path.is_dir():
         if not create:
             raise OutputError(path, "the folder does not exist", "A dry run does not create it.")
@@ -73,8 +79,10 @@ def spread(spec: JobSpec, inputs: Sequence[Path]) -> list[JobSpec]:
     """One job for each input.
 
     Raises:
-        UsageError: two results could get the same name.
+        UsageError: two results could get the same name, or standard input is one of several.
     """
+    if STDIO in inputs and len(inputs) > 1:
+        raise UsageError("-", "is standard input, and stands alone", "Give the others apart.")
     seen: dict[tuple[Path, str, str], Path] = {}
     for path in inputs:
         folder = path.parent if spec.output is None else spec.output
@@ -130,9 +138,13 @@ def do_job(spec: JobSpec, reports: Reports) -> None:
     Raises:
         IncompleteError: it is finished, but some of the source was lost.
     """
+    from vinr_cli.jobs.live import is_piped, run_piped
     from vinr_cli.jobs.upscale import run_upscale
 
-    finished = run_upscale(spec, reports, reports.session.stop)
+    if spec.output == STDIO and isinstance(reports, JsonReports):
+        raise UsageError("--json", "writes to standard output, and so does -o -", "Give one.")
+    run = run_piped if is_piped(spec) else run_upscale
+    finished = run(spec, reports, reports.session.stop)
     if finished.losses:
         more = f" and {len(finished.losses) - 1} more" if len(finished.losses) > 1 else ""
         raise IncompleteError(
@@ -144,10 +156,14 @@ def do_job(spec: JobSpec, reports: Reports) -> None:
 
 def show_plan(spec: JobSpec, reports: Reports) -> None:
     """Say what `do_job` would do; fails where that would be refused."""
+    from vinr_cli.jobs.live import is_piped, show_piped
     from vinr_cli.jobs.upscale import plan_upscale, planned, require_target
 
-    plan = plan_upscale(spec)
-    require_target(plan)
+    if is_piped(spec):
+        plan = show_piped(spec)
+    else:
+        plan = plan_upscale(spec)
+        require_target(plan)
     event = planned(plan)
     if isinstance(reports, JsonReports):
         reports(event)

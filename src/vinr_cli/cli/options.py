@@ -16,7 +16,7 @@ import typer
 
 from vinr_cli.cli.console import Session
 from vinr_cli.errors import UsageError
-from vinr_cli.plan.job import FORMATS, SizeRequest, SlowAudio
+from vinr_cli.plan.job import FORMATS, STDIO, SizeRequest, SlowAudio
 from vinr_cli.plan.numbers import parse_bytes, parse_number, parse_rate, parse_size, parse_time
 from vinr_cli.plan.repeats import DEFAULT_REPEAT
 
@@ -66,6 +66,12 @@ def _format(text: str) -> str:
     return name
 
 
+def local(text: str) -> Path:
+    """A path as it is written; `-` alone is standard input or output, `./-` a file of that name."""
+    path = Path(text)
+    return path.absolute() if path == STDIO and text != str(STDIO) else path
+
+
 def split_arguments(text: str) -> tuple[str, ...]:
     """The value of `--ffmpeg-args` as a shell would split it.
 
@@ -99,8 +105,8 @@ Inputs = Annotated[
     list[Path],
     typer.Argument(
         metavar="INPUT",
-        parser=Path,
-        help="Videos, folders of pictures, or patterns such as shot/%05d.png",
+        parser=local,
+        help="Videos, folders of pictures, patterns such as shot/%05d.png, or - for standard input",
         show_default=False,
     ),
 ]
@@ -401,8 +407,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE|DIR",
-        help="A file, or a folder; `new/` is created. Without it, beside the input, "
-        "with a name that says what was done: in-2x-60fps.mp4.",
+        help="A file, a folder (`new/` is created), pictures (out/%05d.png), or - for standard "
+        "output. Without it, beside the input, with a name that says what was done.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -412,8 +418,8 @@ Format = Annotated[
         "--format",
         metavar="NAME",
         parser=_format,
-        help="Format, where no name says it: mkv, y4m, png and so on, by suffix. In a folder, png "
-        "is 00000.png, 00001.png and on.",
+        help="Format, where no name says it, by suffix: png makes 00000.png and on in a folder; "
+        "standard output takes mkv (the default), nut, y4m, webm or ts.",
         show_default=False,
         rich_help_panel=_OUTPUT,
     ),

@@ -13,6 +13,7 @@ from vinr_cli.media.encoders import (
     CONTAINERS,
     IMAGES,
     MAX_WEBP_SIDE,
+    STREAMED,
     Encoder,
     choose,
     container_of,
@@ -30,7 +31,7 @@ from vinr_cli.media.sources import probe_source, scan_source
 from vinr_cli.media.streams import changed_tracks
 from vinr_cli.media.tracks import Times
 from vinr_cli.plan.holds import TOLD_SECONDS, Hold, longest_hold, require_bounded
-from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
+from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
 from vinr_cli.plan.repeats import Cadence
 from vinr_cli.plan.sizes import output_size
@@ -58,7 +59,7 @@ class Window:
     """The source frames that a job uses.
 
     Attributes:
-        frames: How many.
+        frames: How many; 0 where nobody knows, of a stream.
         start_pts: Time of the first, in source ticks; None for the source's own first.
         end_pts: First time that is not used any more, in source ticks; None to the end.
         last_duration: How long the last one is shown, in source ticks; None if unknown, or if it
@@ -92,8 +93,8 @@ class Plan:
         output: The final name.
         size: (width, height) of an output frame, as stored.
         rate: Output frames per second if constant, else None.
-        frames: Output frames expected.
-        duration: Seconds of output expected.
+        frames: Output frames expected; 0 where nobody knows, of a stream.
+        duration: Seconds of output expected; 0 likewise.
         encoder: The settled encoder.
         notices: What the user should know about all this.
         cadence: Which source frames are new; None if repeats are not looked for.
@@ -126,19 +127,44 @@ def plan_upscale(spec: JobSpec) -> Plan:
         InputError: the input is no readable video.
         EncoderError: ffmpeg is missing or broken.
     """
-    _refuse_range(spec)
-    if spec.rate.value <= 0:
-        raise UsageError(_RATE_OPTIONS[spec.rate.kind], f"{spec.rate.value} is not positive")
+    refuse_request(spec)
     media = probe_source(spec.input, spec.input_rate)
     if not spec.deinterlace:
         media = without_deinterlacing(media)
-    video = media.video
     timestamps = scan_source(media)
-    window = _window(spec, video, timestamps)
+    return settle_plan(spec, media, timestamps, _window(spec, media.video, timestamps))
+
+
+def refuse_request(spec: JobSpec) -> None:
+    """Refuse times and rates that can be for no source.
+
+    Raises:
+        UsageError: Naming the option.
+    """
+    _refuse_range(spec)
+    if spec.rate.value <= 0:
+        raise UsageError(_RATE_OPTIONS[spec.rate.kind], f"{spec.rate.value} is not positive")
+
+
+def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window: Window) -> Plan:
+    """Settle everything that follows from the source.
+
+    Args:
+        spec: What is asked for.
+        media: What the source is.
+        timestamps: When its frames are shown; none where that is not known before they come.
+        window: Which of them are used; its `frames` are 0 where nobody knows how many.
+
+    Raises:
+        UsageError: an option that cannot be, alone, with another, or for this input.
+        EncoderError: ffmpeg is missing or broken.
+    """
+    video = media.video
     rate = output_rate(spec.rate, window.rate)
     frames = count_frames(spec.rate, window.frames, window.duration)
     duration = window.duration * stretch(spec.rate)
-    _refuse_rate(spec, window, frames)
+    if window.frames:
+        _refuse_rate(spec, window, frames)
     suffix, encoder = _encoder(spec, video, rate)
     even = needs_even(encoder.color, encoder)
     size = output_size(
@@ -165,7 +191,7 @@ def plan_upscale(spec: JobSpec) -> Plan:
             *encoder.notices,
             *_notices(window, timestamps),
             *_lost_times(encoder, rate),
-            *_track_notices(spec, media, encoder, _clock(window, timestamps, video)),
+            *_track_notices(spec, media, encoder, _clock(window, timestamps, media.video)),
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
@@ -208,6 +234,8 @@ def require_target(plan: Plan) -> None:
 
 def _is_input(output: Path, source: Path) -> bool:
     """Whether an existing file is the input, or one of its pictures."""
+    if source == STDIO:
+        return False
     if is_listing(source):
         return any(output.samefile(picture) for picture in list_pictures(source, []))
     return output.samefile(source)
@@ -329,6 +357,8 @@ def _cut(
 
 def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[str | None, Encoder]:
     """(suffix of a name of our own, None if the user names the output; the encoder)."""
+    if spec.output == STDIO:
+        return None, choose(spec.encode, _streamed(spec), video.color, rate=rate)
     if spec.output is not None and not spec.output.is_dir():
         container = container_of(spec.output)
         if spec.container is not None and CONTAINERS[f".{spec.container}"] != container:
@@ -348,6 +378,15 @@ def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[st
             if spec.encode.codec is None:
                 break
     raise refusal or UsageError(spec.input, "no container is possible")
+
+
+def _streamed(spec: JobSpec) -> str:
+    """Ffmpeg's name of the format for standard output."""
+    name = spec.container or next(iter(STREAMED))
+    if name not in STREAMED:
+        cause = "cannot be written to standard output"
+        raise UsageError(f"--format {name}", cause, f"Use one of {', '.join(STREAMED)}.")
+    return STREAMED[name]
 
 
 def _output(
@@ -383,7 +422,9 @@ def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:
 
 
 def _track_notices(spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Times) -> list[str]:
-    """What becomes of the source's other streams."""
+    """What becomes of the source's other streams; of what streams itself, `livemux` says it."""
+    if STDIO in (spec.input, spec.output):
+        return []
     slow = spec.rate.kind is RateKind.SLOW_MOTION
     left_out = {
         *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
@@ -400,6 +441,8 @@ def _notices(window: Window, timestamps: Timestamps) -> list[str]:
         found.append(str(window.longest))
     if timestamps.duplicates:
         found.append(f"{timestamps.duplicates} frames have the time of another")
+    if timestamps.disordered:
+        found.append("the times of some frames go back: they are shown in the order of the file")
     if timestamps.missing:
         found.append(f"{timestamps.missing} frames have no time")
     return found

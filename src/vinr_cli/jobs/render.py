@@ -1,14 +1,14 @@
 """The part of a job that needs torch: the network, the device, the pass over the video."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from vinr_cli.engine.device import choose_device, choose_precision
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.memory import keep_freed_memory
-from vinr_cli.engine.stream import WHOLE, Stream, Streamed, Stretch, Writer
+from vinr_cli.engine.stream import Stream, Streamed, Stretch, Writer
 from vinr_cli.events import Event, Notice, PartDone, Reporter
 from vinr_cli.jobs.manifest import Ending, Ledger
 from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames, certain_times
@@ -21,6 +21,7 @@ from vinr_cli.media.writer import FrameWriter
 from vinr_cli.plan.repeats import EvenTimeline
 from vinr_cli.plan.timeline import Timeline
 from vinr_cli.weights.load import load_model
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -81,25 +82,57 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     return Workshop(str(device), renderer)
 
 
-def render(plan: Plan, workshop: Workshop, writer: Writer, report: Reporter) -> Rendered:
+def render(
+    plan: Plan,
+    workshop: Workshop,
+    frames: SourceFrames,
+    timeline: Timeline,
+    writer: Writer,
+    *,
+    report: Reporter,
+    halt: Callable[[], bool],
+    seen: Callable[[int], None],
+) -> Rendered:
     """Make every frame in one pass into one writer, which is not closed.
 
-    This is the way of outputs that cannot be put together from parts: a pipe, an animation, a
-    folder of pictures.
+    This is the way of a source that can be read once, and of a target that is written once.
 
     Args:
         plan: The job.
         workshop: From `open_workshop`.
+        frames: All of the source's; they are closed.
+        timeline: A new clock, see `clock_of`.
         writer: Takes the frames.
         report: Told about progress and notices, from this thread.
+        halt: Asked after each source frame whether to stop.
+        seen: Told the PTS of each source frame before it is used, from another thread.
+
+    Returns:
+        What is known; its `ending` is None if it was halted.
 
     Raises:
         VinrError: as `Stream.run` says.
     """
-    frames, timeline = _source(plan, 0, None)
-    streamed = _stream(plan, workshop, timeline, WHOLE, report).run(_shown(plan, frames), writer)
+
+    def shown() -> Iterator[Frame]:
+        for frame in _shown(plan, frames):
+            seen(frame.pts)
+            yield frame
+
+    try:
+        streamed = _stream(plan, workshop, timeline, Stretch(halt=halt), report).run(
+            shown(), writer
+        )
+    finally:
+        frames.close()
     _tell(plan, streamed, frames, report)
-    return Rendered(_ending(streamed), streamed.stage_seconds, tuple(t for _, t in frames.losses))
+    ending = _ending(streamed) if streamed.ended else None
+    return Rendered(ending, streamed.stage_seconds, tuple(t for _, t in frames.losses))
+
+
+def open_frames(plan: Plan) -> tuple[SourceFrames, Timeline]:
+    """All frames of a source that is a file, and a new clock."""
+    return _source(plan, 0, None)
 
 
 def render_parts(
@@ -156,7 +189,7 @@ def _render_gap(
     # By its name, a part that ends in .png would be taken for a single picture.
     suffix = ".mov" if plan.encoder.container == IMAGES else plan.output.suffix
     writer = PartsWriter(
-        ledger, start, lambda path: _writer(plan, path, timeline), suffix, frames.losses
+        ledger, start, lambda path: open_writer(plan, path, timeline), suffix, frames.losses
     )
 
     def told(event: Event) -> None:
@@ -166,8 +199,9 @@ def _render_gap(
         report(event)
 
     try:
-        stream = _stream(plan, workshop, timeline, stretch, told)
-        streamed = stream.run(_shown(plan, frames), writer)
+        streamed = _stream(plan, workshop, timeline, stretch, told).run(
+            _shown(plan, frames), writer
+        )
         writer.turn(streamed.stop, _ending(streamed) if streamed.ended else None)
     except BaseException:
         writer.abort()
@@ -184,7 +218,7 @@ def _source(plan: Plan, start: int, stop: int | None) -> tuple[SourceFrames, Tim
     Where the file's times are certain, decoding begins just before `start`; else at the beginning.
     """
     window, spec = plan.window, plan.spec
-    timeline = _clock(plan)
+    timeline = clock_of(plan)
     times = certain_times(plan.media.video, plan.timestamps, window.start_pts, window.end_pts)
     first, last = window.start_pts, window.end_pts
     if times is not None:
@@ -205,7 +239,7 @@ def _source(plan: Plan, start: int, stop: int | None) -> tuple[SourceFrames, Tim
     return SourceFrames(reader, times, begin, strict=spec.strict, subject=spec.input), timeline
 
 
-def _clock(plan: Plan) -> Timeline:
+def clock_of(plan: Plan) -> Timeline:
     """The job's clock, at the beginning."""
     spec, tick, rate = plan.spec, plan.media.video.time_base, plan.window.rate
     if plan.cadence is not None:
@@ -229,15 +263,23 @@ def _stream(
         time_base=plan.media.video.time_base,
         keep_clock=plan.window.cut is None,
         last_duration=plan.window.last_duration,
-        total=plan.frames,
+        total=plan.frames or None,
         report=report,
-        subject=str(plan.spec.input),
+        subject=str(plan.media.path),
         scene_threshold=plan.spec.scene_threshold,
         stretch=stretch,
     )
 
 
-def _writer(plan: Plan, path: Path, timeline: Timeline) -> FrameWriter:
+def open_writer(plan: Plan, path: Path, timeline: Timeline, sink: int | None = None) -> FrameWriter:
+    """The encoder of a plan.
+
+    Args:
+        plan: The job.
+        path: The file to write, or what messages call it.
+        timeline: The clock of the frames.
+        sink: Descriptor to write to in place of the file, see `FrameWriter`.
+    """
     video = plan.media.video
     return FrameWriter(
         path,
@@ -250,6 +292,7 @@ def _writer(plan: Plan, path: Path, timeline: Timeline) -> FrameWriter:
         sample_aspect=video.sample_aspect,
         rotation=video.rotation,
         encoder=plan.encoder,
+        sink=sink,
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +25,7 @@ from vinr_cli.media.folder import FIRST_NUMBER
 from vinr_cli.media.mux import NAME_BYTES, check, finish
 from vinr_cli.media.sound import check_sound
 from vinr_cli.media.webp import check_webp
-from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
+from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import decimal
 from vinr_cli.plan.segments import choose_grid
 
@@ -219,17 +219,45 @@ def _finish(
         stage_seconds=rendered.stage_seconds,
         losses=rendered.losses,
     )
+    complete(
+        plan, ending, parts, place, report,
+        before=lambda whole: remember(ledger.folder, whole, marks, finished),
+    )  # fmt: skip
+    return replace(finished, seconds=time.perf_counter() - start)
+
+
+def complete(
+    plan: Plan,
+    ending: Ending,
+    parts: Sequence[Path],
+    place: Path,
+    report: Reporter,
+    *,
+    before: Callable[[Path], None] = lambda _: None,
+) -> None:
+    """Make of finished parts what has the final name, and give it that name.
+
+    Args:
+        plan: The job.
+        ending: What is known of its end.
+        parts: All of them, in order.
+        place: A folder on the output's disk.
+        report: Told notices.
+        before: Called with the finished file, just before it gets its name.
+
+    Raises:
+        VinrError: It cannot be written, or is not as planned.
+    """
     if plan.encoder.container == IMAGES:
         _place(plan, ending, parts, place)
-    else:
-        whole = unfinished(place, plan.output.suffix)
-        try:
-            _assemble(plan, ending, parts, whole, report)
-            remember(ledger.folder, whole, marks, finished)
-            _rename(plan, whole)
-        finally:
-            whole.unlink(missing_ok=True)
-    return replace(finished, seconds=time.perf_counter() - start)
+        return
+    whole = unfinished(place, plan.output.suffix)
+    try:
+        _assemble(plan, ending, parts, whole, report)
+        before(whole)
+        rename_whole(plan, whole)
+    finally:
+        whole.unlink(missing_ok=True)
 
 
 def _place(plan: Plan, ending: Ending, parts: Sequence[Path], place: Path) -> None:
@@ -259,8 +287,8 @@ def planned(plan: Plan, workshop: "Workshop | None" = None) -> Planned:
         output_size=plan.size,
         source_rate=window.rate or mean,
         output_rate=plan.rate,
-        frames_in=window.frames,
-        frames_out=plan.frames,
+        frames_in=window.frames or None,
+        frames_out=plan.frames or None,
         model=spec.model,
         device=spec.device if workshop is None else workshop.device,
         details=_details(plan, workshop),
@@ -274,11 +302,11 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
     matrix = color.tagged_matrix or f"{color.matrix} (untagged)"
     details = [
         ("rate", "constant" if window.rate is not None else "variable"),
-        ("duration", f"{decimal(plan.duration)} s"),
+        ("duration", f"{decimal(plan.duration)} s" if plan.frames else "that of the stream"),
         ("colour", f"{video.pix_fmt}, {matrix}, {'full' if color.full_range else 'studio'} range"),
         ("encoder", f"{encoder.encoder} {encoder.pix_fmt}"),
         ("container", encoder.container),
-        ("disk", f"about {bytes_needed(plan) / 1e6:.3g} MB, and as much again for the parts"),
+        ("disk", _disk(plan)),
         ("scene cuts", _scenes(plan.spec.scene_threshold)),
         ("precision", "fp32" if plan.spec.precision == "auto" else plan.spec.precision),
     ]
@@ -295,6 +323,15 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
     if video.rotation:
         details.append(("rotation", f"{video.rotation} degrees"))
     return tuple(details)
+
+
+def _disk(plan: Plan) -> str:
+    """The disk that is needed, for people."""
+    if plan.spec.output == STDIO:
+        return "nothing is kept: it streams"
+    if not plan.frames:
+        return "unknown"
+    return f"about {bytes_needed(plan) / 1e6:.3g} MB, and as much again for the parts"
 
 
 def _scenes(threshold: float | None) -> str:
@@ -369,7 +406,7 @@ def tags(plan: Plan) -> dict[str, str]:
     return {key: " | ".join(filter(None, [comment, "; ".join(words)]))}
 
 
-def _rename(plan: Plan, whole: Path) -> None:
+def rename_whole(plan: Plan, whole: Path) -> None:
     """Give the finished file its final name, for good."""
     if os.path.lexists(plan.output) and not plan.spec.overwrite:
         raise OutputExistsError(

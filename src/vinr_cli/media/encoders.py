@@ -42,6 +42,10 @@ CONTAINERS = {
 """File suffixes that can be written, with ffmpeg's name of the format."""
 
 
+STREAMED = {"mkv": "matroska", "webm": "webm", "nut": "nut", "ts": "mpegts", "y4m": "yuv4mpegpipe"}
+"""Formats that can be written to a pipe, by suffix; the first is what is written unasked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """One row of the codec table.

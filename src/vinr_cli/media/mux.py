@@ -59,8 +59,10 @@ ZERO, ONE = Fraction(0), Fraction(1)
 
 _OWN_CLOCK = frozenset({"mpegts", "mpeg", "asf"})
 """Formats with a broadcast's clock, whose first time is arbitrary: the result starts at zero."""
-_KEEP_ROTATION = frozenset({"mp4", "mov", "matroska", "webm"})
-_MAX_MOVIE_SCALE = 1_000_000
+KEEP_ROTATION = frozenset({"mp4", "mov", "matroska", "webm"})
+"""Formats that can say that a picture is to be turned."""
+MAX_MOVIE_SCALE = 1_000_000
+"""Finest unit that MP4's edit lists are given, per second."""
 _RENDERERS = {"gif": write_gif, "webp": write_webp, "yuv4mpegpipe": write_y4m}
 NAME_BYTES = 255
 """Longest file name on the usual file systems."""
@@ -141,7 +143,7 @@ def finish(
         film = _film([video] if isinstance(video, Path) else video)
         base = film.origin
         if form not in NO_START:
-            base = _base(source, film.origin, shift, cut)
+            base = clock_base(source, film.origin, shift, cut)
         times = Times(film.origin, shift, stretch or ONE, base, cut)
         mux = _Mux(
             stack, source, target, form, ffmpeg, notices, times, audio, subtitles, tags or {}
@@ -277,7 +279,7 @@ def _origin(part: InputContainer) -> Fraction:
     return Fraction(comment.removeprefix(ORIGIN)) if comment.startswith(ORIGIN) else ZERO
 
 
-def _base(
+def clock_base(
     source: MediaInfo,
     origin: Fraction,
     shift: Fraction,
@@ -411,7 +413,7 @@ class _Mux:
         options = {}
         if self.form in ("mp4", "mov"):
             # Edit lists count in the movie's unit: the video's own makes them exact.
-            scale = str(min(tb.denominator, _MAX_MOVIE_SCALE))
+            scale = str(min(tb.denominator, MAX_MOVIE_SCALE))
             options = {"movflags": "+faststart", "movie_timescale": scale}
         container = av.open(url(self.target), "w", format=self.form, container_options=options)
         return self.stack.enter_context(container)
@@ -445,7 +447,7 @@ class _Mux:
     def _turn(self, picture: VideoStream) -> None:
         """Keep the rotation as a mark, so that the result is shown upright."""
         degrees = self.source.video.rotation
-        if degrees and self.form in _KEEP_ROTATION:
+        if degrees and self.form in KEEP_ROTATION:
             picture.set_display_rotation(-degrees)
         elif degrees:
             self.notices.append(

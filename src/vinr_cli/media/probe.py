@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import av
 from av.container import InputContainer
@@ -49,6 +49,13 @@ _VARIABLE = Fraction(1, 1000)
 
 Matroska rounds every time to a millisecond, so a constant rate shows differences of up to one.
 """
+
+
+class Readable(Protocol):
+    """What PyAV can read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes; none at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +171,7 @@ class Timestamps:
         shortest: Least interval (ticks); None below two frames.
         median: Median interval (ticks); None below two frames.
         longest: Greatest interval (ticks); None below two frames.
+        disordered: Whether times go back although the codec does not reorder pictures.
     """
 
     pts: tuple[int, ...]
@@ -174,6 +182,7 @@ class Timestamps:
     shortest: int | None
     median: int | None
     longest: int | None
+    disordered: bool = False
 
 
 def probe(path: Path) -> MediaInfo:
@@ -192,21 +201,36 @@ def probe(path: Path) -> MediaInfo:
     """
     require_file(path)
     with reading(path), open_input(path) as container:
-        stream = _main_video(path, container)
-        frame = _first_frame(path, container, stream)
-        notices: list[str] = []
-        video = _describe_video(path, stream, frame, notices)
-        return MediaInfo(
-            path=path,
-            container=container.format.name,
-            duration=_seconds(container.duration, Fraction(1, _MICROSECONDS)),
-            size_bytes=path.stat().st_size,
-            bit_rate=container.bit_rate or None,
-            video=video,
-            tracks=tuple(_describe_track(s) for s in container.streams if s.index != stream.index),
-            metadata=tuple(container.metadata.items()),
-            notices=tuple(notices),
-        )
+        return describe_container(path, container, path.stat().st_size)
+
+
+def describe_container(path: Path, container: InputContainer, size_bytes: int) -> MediaInfo:
+    """Describe an opened file or stream; decodes one frame of the main video stream.
+
+    Args:
+        path: What it is called.
+        container: It, with nothing read from it yet.
+        size_bytes: Its size; 0 if that is not known.
+
+    Raises:
+        InputError: As `probe` does.
+        av.error.FFmpegError, OSError: As PyAV raises them.
+    """
+    stream = _main_video(path, container)
+    frame = _first_frame(path, container, stream)
+    notices: list[str] = []
+    video = _describe_video(path, stream, frame, notices)
+    return MediaInfo(
+        path=path,
+        container=container.format.name,
+        duration=_seconds(container.duration, Fraction(1, _MICROSECONDS)),
+        size_bytes=size_bytes,
+        bit_rate=container.bit_rate or None,
+        video=video,
+        tracks=tuple(_describe_track(s) for s in container.streams if s.index != stream.index),
+        metadata=tuple(container.metadata.items()),
+        notices=tuple(notices),
+    )
 
 
 def open_input(path: Path) -> InputContainer:
@@ -218,9 +242,19 @@ def open_input(path: Path) -> InputContainer:
         InputError: If it is of a kind that names other files, such as a playlist.
         av.error.FFmpegError, OSError: As PyAV raises them.
     """
+    return open_stream(path, url(path))
+
+
+def open_stream(path: Path, stream: "str | Readable") -> InputContainer:
+    """Open what `stream` names or reads, as `open_input` does.
+
+    Args:
+        path: What it is called in errors.
+        stream: The address of a local file, or something to read from.
+    """
     try:
         container = av.open(
-            url(path),
+            stream,
             "r",
             metadata_errors="replace",
             options=decoder_options(),
@@ -229,9 +263,9 @@ def open_input(path: Path) -> InputContainer:
     except av.error.ArgumentError as error:
         cause = "is in no format that is read; playlists and scripts that name other files are not"
         raise InputError(path, cause, "Give the video itself.") from error
-    for stream in container.streams.video:
-        if stream.codec_context is not None:
-            stream.codec_context.options = decoder_options()
+    for video in container.streams.video:
+        if video.codec_context is not None:
+            video.codec_context.options = decoder_options()
     return container
 
 
@@ -259,8 +293,11 @@ def scan_timestamps(path: Path, info: VideoInfo, limit: int | None = None) -> Ti
     times: list[int] = []
     durations: dict[int, int | None] = {}
     missing = count = 0
+    disordered = False
     with reading(path), open_input(path) as container:
-        packets = container.demux(container.streams[info.index])
+        stream = container.streams[info.index]
+        packets = container.demux(stream)
+        in_order = stream.codec_context is not None and stream.codec_context.codec.intra_only
         while limit is None or count < limit:
             try:
                 packet = next(packets, None)
@@ -274,11 +311,13 @@ def scan_timestamps(path: Path, info: VideoInfo, limit: int | None = None) -> Ti
             if packet.pts is None:
                 missing += 1
             else:
+                disordered |= in_order and bool(times) and packet.pts < times[-1]
                 times.append(packet.pts)
                 durations[packet.pts] = packet.duration
     unique = tuple(sorted(set(times)))
     last = durations[unique[-1]] if unique else None
-    return _statistics(unique, len(times) - len(unique), missing, last, info.time_base)
+    found = _statistics(unique, len(times) - len(unique), missing, last, info.time_base)
+    return replace(found, disordered=disordered)
 
 
 def is_hidden(codec: str, packet: AnyPacket) -> bool:

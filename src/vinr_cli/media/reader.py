@@ -280,7 +280,7 @@ class FrameReader:
         """Open the file, seek, and decode until the decoder is drained."""
         self.close()
         with reading(self._path):
-            self._container = open_input(self._path)
+            self._container = self._opened()
             stream = cast(VideoStream, self._container.streams[self._info.index])
             stream.thread_type = "AUTO"
         if seek_to is not None:
@@ -302,9 +302,17 @@ class FrameReader:
                     self._awaited.discard(last)
                 yield frame
 
+    def _opened(self) -> InputContainer:
+        """The file, opened anew."""
+        return open_input(self._path)
+
+    def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[AnyPacket]:
+        """The stream's packets as they come, and the empty one at the end."""
+        return container.demux(stream)
+
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[AnyPacket]:
         """Packets to the end of the file, then the empty one that drains the decoder."""
-        packets: Iterator[AnyPacket] = container.demux(stream)
+        packets = self._demuxed(container, stream)
         while True:
             try:
                 packet = next(packets, None)

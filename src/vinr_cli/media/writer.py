@@ -29,6 +29,7 @@ from vinr_cli.errors import EncoderError, OutputError, VinrError
 from vinr_cli.media.borders import LIBRARY_ERRORS, url, words_of
 from vinr_cli.media.encoders import Encoder, choose, container_of
 from vinr_cli.media.formats import pixel_format
+from vinr_cli.media.pipe import reader_gone
 from vinr_cli.plan.job import EncodeOptions
 
 ORIGIN = "vinr-origin="
@@ -79,6 +80,8 @@ class FrameWriter:
         metadata: Tags for the part's container.
         encoder: The settled encoder, if the caller has one already; None settles it by `options`
             and the suffix of `path`.
+        sink: Descriptor that gets the part in place of the file, as it is made; `path` is only its
+            name then. It is the caller's to close, after the first frame.
 
     Raises:
         UsageError: If the options cannot be; from the constructor.
@@ -100,8 +103,10 @@ class FrameWriter:
         rotation: int = 0,
         metadata: Mapping[str, str] | None = None,
         encoder: Encoder | None = None,
+        sink: int | None = None,
     ) -> None:
         self.path = path
+        self._sink = sink
         self.frames = 0
         self.encoder = encoder or choose(options, container_of(path), color, rate=rate)
         wanted = self.encoder.color
@@ -158,7 +163,9 @@ class FrameWriter:
         data = self._pack(planes)
         if self._ffmpeg is None:
             self._origin = pts
-            self._ffmpeg = _Ffmpeg(self._command(), self.path, self._time_base, self._open_pipe)
+            self._ffmpeg = _Ffmpeg(
+                self._command(), self.path, self._time_base, self._open_pipe, self._sink
+            )
         self._ffmpeg.send(data, pts - self._origin)
         self._last = pts
         self.frames += 1
@@ -189,7 +196,8 @@ class FrameWriter:
         self._closed = self._aborted = True
         if self._ffmpeg is not None:
             self._ffmpeg.kill()
-            self.path.unlink(missing_ok=True)
+            if self._sink is None:
+                self.path.unlink(missing_ok=True)
 
     def _pack(self, planes: Sequence[NDArray[Any]]) -> bytes:
         """The planes as ffmpeg's raw video: no padding, R G B reordered to G B R."""
@@ -223,12 +231,19 @@ class FrameWriter:
         command += ["-loglevel", "error", *encoder.setup, "-f", "nut", "-i", "pipe:0"]
         command += ["-map", "0:v:0"]
         command += ["-vf", self._filters(), "-fps_mode", "passthrough"]
-        command += ["-enc_time_base", "demux", "-c:v", encoder.encoder]
+        command += ["-enc_time_base", self._ticks(), "-c:v", encoder.encoder]
         command += [] if encoder.upload else ["-pix_fmt", encoder.pix_fmt]
         command += encoder.arguments
         for key, value in tags.items():
             command += ["-metadata", f"{key}={value}"]
-        return [*command, "-f", encoder.part_format, url(self.path)]
+        target = url(self.path) if self._sink is None else "pipe:1"
+        return [*command, "-f", encoder.part_format, target]
+
+    def _ticks(self) -> str:
+        """Time base of the encoder: y4m writes it as the frame rate, elsewhere times stay exact."""
+        if self.encoder.part_format == "yuv4mpegpipe" and self._rate is not None:
+            return f"{self._rate.denominator}:{self._rate.numerator}"
+        return "demux"
 
     def _filters(self) -> str:
         """Filters that mark the frames with colours and pixel shape and change no sample."""
@@ -257,13 +272,15 @@ class _Ffmpeg:
         target: Path,
         time_base: Fraction,
         open_pipe: Callable[[IO[bytes]], tuple[OutputContainer, VideoStream]],
+        sink: int | None = None,
     ) -> None:
         self._target = target
         self._time_base = time_base
         self._stalled = False
         self._words: deque[str] = deque(maxlen=_LAST_WORDS)
         self._busy = threading.Lock()
-        self._process = _start(command)
+        self._piped = sink is not None
+        self._process = _start(command, sink)
         self._drain = threading.Thread(
             target=self._read_messages, name="ffmpeg-messages", daemon=True
         )
@@ -339,6 +356,8 @@ class _Ffmpeg:
         words = " | ".join(self._words)
         if code == -_TOO_LARGE:  # by a limit of the system on the size of files
             return OutputError(self._target, "cannot be written: File too large")
+        if self._piped and "Broken pipe" in words:
+            return reader_gone()
         if any(sign in words for sign in _TARGET_TROUBLE):
             return OutputError(self._target, f"cannot be written: {words}")
         return EncoderError(self._target, f"ffmpeg failed ({code}): {words or 'without a word'}")
@@ -352,8 +371,8 @@ class _Ffmpeg:
                     self._words.append(line)
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    """Start ffmpeg with a pipe to its input and one from its messages.
+def _start(command: list[str], sink: int | None = None) -> subprocess.Popen[bytes]:
+    """Start ffmpeg with a pipe to its input and one from its messages; its output goes to `sink`.
 
     Raises:
         EncoderError: If it cannot be started.
@@ -362,7 +381,7 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if sink is None else sink,
             stderr=subprocess.PIPE,
             start_new_session=True,
             env={**os.environ, "SVT_LOG": "1"},

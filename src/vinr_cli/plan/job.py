@@ -7,6 +7,9 @@ from pathlib import Path
 
 from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
 
+STDIO = Path("-")
+"""An input that is standard input, or an output that is standard output."""
+
 FORMATS = (
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "gif", "y4m", "webp", "png",
     "nut",

@@ -348,6 +348,22 @@ def _candidates(mean: Fraction, time_base: Fraction, claimed: Fraction | None) -
     return [*meant, *tried, *near, *exact, mean.limit_denominator(1001), mean]
 
 
+def standard_rate(claimed: Fraction) -> Fraction | None:
+    """The standard rate that a header states or rounds; None if what it states is none.
+
+    Of a stream nobody can measure the rate before it ends. A mean over some frames of a variable
+    rate is hardly ever a standard one.
+
+    Args:
+        claimed: Frames per second, as the container states or the demuxer guesses.
+    """
+    whole = math.floor(claimed + Fraction(1, 2))
+    for rate in (Fraction(whole), Fraction(whole * 1000, 1001), Fraction(2 * whole + 1, 2)):
+        if rate > 0 and abs(rate - claimed) < SAME_RATE * claimed:
+            return rate
+    return None
+
+
 def _is_standard(rate: Fraction) -> bool:
     """Whether a rate is a whole number, or one divided by 1.001."""
     return rate.denominator == 1 or (rate * Fraction(1001, 1000)).denominator == 1
