@@ -29,8 +29,12 @@ import numpy as np
 from fuzz import make_weights
 
 PHASES = ("start", "frames", "end")
+_SD_MATRIX = 6
+"""smpte170m, as ITU-T H.273 numbers it."""
 _START_SECONDS = 2.5
 """About how long the program loads before its first frame."""
+_FRAMES_SECONDS = 1.5
+"""How long a run makes frames at most before it is killed: some parts, in peace."""
 
 
 def write_clip(path: Path, frames: int) -> Path:
@@ -39,6 +43,7 @@ def write_clip(path: Path, frames: int) -> Path:
         options = {"preset": "ultrafast", "g": "12", "bf": "2"}
         video = cast(Any, container.add_stream("libx264", rate=25, options=options))
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.colorspace = _SD_MATRIX
         audio = cast(Any, container.add_stream("aac", rate=48000))
         y, x = np.mgrid[:48, :64]
         for i in range(frames):
@@ -170,7 +175,7 @@ class Series:
             time.sleep(dice.uniform(0.05, _START_SECONDS))
         elif phase == "frames":
             run.working.wait(60)
-            time.sleep(dice.uniform(0, 0.6))
+            time.sleep(dice.uniform(0, _FRAMES_SECONDS))
         elif self.wait_for_end(run, self.work, left):
             time.sleep(dice.uniform(0, 0.5 * self._end_seconds))
         run.process.send_signal(signal.SIGKILL)
@@ -229,7 +234,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--frames", type=int, default=4000, help="source frames")
-    parser.add_argument("--part-frames", type=int, default=100)
+    parser.add_argument("--part-frames", type=int, default=60)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="vinr-kill-") as folder:
         series = Series(Path(folder), given.frames, given.part_frames)

@@ -348,3 +348,20 @@ def test_a_file_without_times_is_continued(clip: ClipMaker, job: Job) -> None:
 def test_nothing_is_said_to_a_silent_reporter(job: Job) -> None:
     """The library's default reporter takes every event."""
     assert run_upscale(job.spec, silent).frames == 120
+
+
+def test_times_that_go_back_lose_no_frame(clip: ClipMaker, job: Job, tmp_path: Path) -> None:
+    """Pictures that are not reordered and whose times go back are all shown, and that is told."""
+    plain = clip("plain.mkv", range(0, 480, 40), codec="mjpeg", pix_fmt="yuvj420p")
+    mixed = [0, 80, 40, 120, 200, 160, 240, 320, 280, 360, 440, 400]
+    with av.open(plain) as old, av.open(tmp_path / "back.mkv", "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        packets = [packet for packet in old.demux(video=0) if packet.size]
+        for number, packet in enumerate(packets):
+            packet.pts, packet.dts, packet.time_base = mixed[number], None, Fraction(1, 1000)
+            packet.dts = min(mixed[number:])
+            packet.stream = stream
+            new.mux(packet)
+    finished = job.run(input=tmp_path / "back.mkv")
+    assert (finished.frames, finished.losses) == (24, ())
+    assert "the times of some frames go back" in job.notices

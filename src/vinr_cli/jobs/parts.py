@@ -35,8 +35,8 @@ def certain_times(
 ) -> tuple[int, ...] | None:
     """PTS of exactly the frames that decoding will give; None where a file does not tell.
 
-    It does not where packets have no time or share one, where a codec has packets that show
-    nothing, and where a packet may be half a picture.
+    It does not where packets have no time, share one, or go back in time, where a codec has packets
+    that show nothing, and where a packet may be half a picture.
 
     Args:
         video: The stream.
@@ -44,7 +44,9 @@ def certain_times(
         start: First of them that is used; None for all from the first on.
         end: First that is not used any more; None to the end.
     """
-    if stamps.missing or stamps.duplicates or video.interlaced or video.codec in _HIDDEN:
+    if stamps.missing or stamps.duplicates or stamps.disordered:
+        return None
+    if video.interlaced or video.codec in _HIDDEN:
         return None
     pts = stamps.pts
     low = 0 if start is None else bisect_left(pts, start)
