@@ -443,8 +443,6 @@ def _notices(window: Window, timestamps: Timestamps) -> list[str]:
         found.append(f"{timestamps.duplicates} frames have the time of another")
     if timestamps.disordered:
         found.append("the times of some frames go back: they are shown in the order of the file")
-    if timestamps.disordered:
-        found.append("the times of some frames go back: they are shown in the order of the file")
     if timestamps.missing:
         found.append(f"{timestamps.missing} frames have no time")
     return found
