@@ -48,7 +48,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed (in a batch: some input failed), 2 usage, 3 input, 4 output, "
     "5 encoder, 6 weights, 7 device, 8 result is not as planned, 9 finished, but some of the "
-    "source could not be decoded, 130 interrupted."
+    "source could not be decoded, 130 interrupted, 141 whoever read stdout has gone."
 )
 
 
