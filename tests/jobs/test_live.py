@@ -24,6 +24,7 @@ from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned, silent
 from vinr_cli.jobs.live import is_piped, run_piped, show_piped
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.media.live import LiveSource
 from vinr_cli.media.probe import probe
 from vinr_cli.plan.job import (
     STDIO,
@@ -284,6 +285,19 @@ def test_mp4_that_cannot_be_read_forwards(pipes: Pipes, spec: JobSpec, clip: Cli
     source = clip("in.mp4", range(0, 20 * STEP, STEP), size=(640, 480))
     with pytest.raises(InputError, match="Send Matroska, NUT"):
         pipes.run(spec, source.read_bytes())
+
+
+def test_interrupted_at_the_beginning() -> None:
+    """Ctrl-C while nothing comes yet is not lost in the library that waits for it."""
+    source, feed = os.pipe()
+
+    def interrupt() -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LiveSource(source, interrupt)
+    os.close(source)
+    os.close(feed)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Folders of pictures as the target of a job, and as its source."""
 
+import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +17,14 @@ from vinr_cli.errors import (
     UsageError,
     VerificationError,
 )
-from vinr_cli.events import Event, Notice, PartDone
+from vinr_cli.events import Event, Notice, PartDone, Planned
 from vinr_cli.jobs import pictures as target
 from vinr_cli.jobs.upscale import run_upscale
 from vinr_cli.media import folder
+from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.probe import probe
 from vinr_cli.media.stills import decode, look
+from vinr_cli.media.webp import read_animation
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest
 
 ClipMaker = Callable[..., Path]
@@ -261,3 +265,40 @@ def test_video_of_pictures(spec: JobSpec, tmp_path: Path) -> None:
         )
     )  # fmt: skip
     assert (done.frames, done.duration) == (12, Fraction(12 * 1001, 24000))
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_turned(clip: ClipMaker, spec: JobSpec, tmp_path: Path, degrees: int) -> None:
+    """Pictures of a film that players turn are turned themselves, and no sample changes by it."""
+    plain = clip("plain.mp4", range(0, 3 * STEP, STEP))
+    turned = tmp_path / "turned.mp4"
+    command = [str(find_ffmpeg(EncodeOptions())), "-v", "error", "-display_rotation"]
+    command += [str(-degrees), "-i", str(plain), "-c", "copy", str(turned)]
+    subprocess.run(command, check=True)
+    for source in (plain, turned):
+        run_upscale(
+            JobSpec(source, tmp_path / source.stem / "%d.png", model=spec.model, device="cpu")
+        )
+    for number in range(3):
+        before = samples(tmp_path / "plain" / f"{number}.png")
+        after = samples(tmp_path / "turned" / f"{number}.png")
+        np.testing.assert_array_equal(np.rot90(before, -degrees // 90), after)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".y4m", ".ts", ".avi", ".webp"])
+def test_turned_file(clip: ClipMaker, spec: JobSpec, tmp_path: Path, suffix: str) -> None:
+    """A format that cannot ask players to turn a film has turned pictures, and a checked size."""
+    plain = clip("plain.mp4", range(0, 5 * STEP, STEP))
+    turned, out = tmp_path / "turned.mp4", tmp_path / f"out{suffix}"
+    command = [str(find_ffmpeg(EncodeOptions())), "-v", "error", "-display_rotation", "-90"]
+    subprocess.run([*command, "-i", str(plain), "-c", "copy", str(turned)], check=True)
+    events: list[Event] = []
+    run_upscale(JobSpec(turned, out, model=spec.model, device="cpu"), events.append)
+    planned = next(e for e in events if isinstance(e, Planned))
+    assert planned.output_size == (32, 48)
+    assert ("rotation", "turned by 90 degrees, pixel for pixel") in planned.details
+    if suffix == ".webp":
+        assert read_animation(out).size == (32, 48)
+        return
+    video = probe(out).video
+    assert (video.width, video.height, video.rotation) == (32, 48, 0)

@@ -113,7 +113,7 @@ Inputs = Annotated[
 OneInput = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", parser=Path, help="A video, folder or pattern.", show_default=False
+        metavar="FILE", parser=local, help="A video, folder or pattern.", show_default=False
     ),
 ]
 

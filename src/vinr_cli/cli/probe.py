@@ -8,7 +8,7 @@ from vinr_cli.cli.console import tell
 from vinr_cli.cli.describe import media_lines, media_object
 from vinr_cli.cli.report import plan_lines, planned_object
 from vinr_cli.errors import EncoderError, UsageError
-from vinr_cli.plan.job import JobSpec
+from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.plan.request import settle_request
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ def probe(
     debug: o.Debug = False,
 ) -> None:
     """Show what is in a video, and what `upscale` would make of it."""
+    if file == STDIO:
+        fix = "vinr upscale - -o - --dry-run shows what its beginning tells."
+        raise UsageError("-", "would be used up by looking at it", fix)
     wanted, rate = settle_request(
         scale=scale, size=size, width=width, height=height,
         fps_mult=fps_mult, fps=fps, slowmo=slowmo,

@@ -236,7 +236,7 @@ class _Job:
         if whole is not None:
             check(
                 whole, frames=ending.frames_out, duration=ending.duration,
-                tolerance=ending.longest, size=plan.size,
+                tolerance=ending.longest, size=plan.stored,
             )  # fmt: skip
         return self._finished(rendered)
 

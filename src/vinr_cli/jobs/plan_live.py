@@ -15,7 +15,6 @@ from vinr_cli.jobs.plan_upscale import (
 )
 from vinr_cli.media.live import LiveSource
 from vinr_cli.media.livemux import FileTracks, SideTracks, streams_along
-from vinr_cli.media.mux import KEEP_ROTATION
 from vinr_cli.media.probe import (
     MediaInfo,
     Timestamps,
@@ -86,9 +85,6 @@ def plan_piped(
     streams, notices = streams_along(
         container, plan.media, form, left_out=unwanted, stretched=slow, piped=piped
     )
-    degrees = plan.media.video.rotation
-    if degrees and form not in KEEP_ROTATION:
-        notices.append(f"{form} cannot say that the picture is turned by {degrees} degrees")
     plan = replace(plan, notices=(*plan.notices, *notices))
     return plan, SideTracks(streams) if source else FileTracks(container, streams)
 

@@ -2,10 +2,11 @@
 
 import os
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from vinr_cli.color.spec import Chroma, Siting
 from vinr_cli.errors import InputError, OutputError, OutputExistsError, UsageError
 from vinr_cli.jobs.pictures import require_pictures
 from vinr_cli.jobs.repeats import look_for_repeats
@@ -20,7 +21,7 @@ from vinr_cli.media.encoders import (
     needs_even,
 )
 from vinr_cli.media.listing import is_listing, list_pictures, named_after
-from vinr_cli.media.mux import temporary_name
+from vinr_cli.media.mux import KEEP_ROTATION, temporary_name
 from vinr_cli.media.probe import (
     MediaInfo,
     Timestamps,
@@ -98,6 +99,8 @@ class Plan:
         encoder: The settled encoder.
         notices: What the user should know about all this.
         cadence: Which source frames are new; None if repeats are not looked for.
+        turn: Degrees by which frames are turned clockwise before they are encoded, where the
+            format cannot ask players to do so; `media` says that nothing is left to turn then.
     """
 
     spec: JobSpec
@@ -112,6 +115,13 @@ class Plan:
     encoder: Encoder
     notices: tuple[str, ...]
     cadence: Cadence | None = None
+    turn: int = 0
+
+    @property
+    def stored(self) -> tuple[int, int]:
+        """(width, height) of a frame in the file: `size`, turned."""
+        width, height = self.size
+        return (height, width) if self.turn in (90, 270) else (width, height)
 
 
 def plan_upscale(spec: JobSpec) -> Plan:
@@ -170,6 +180,7 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
     size = output_size(
         spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation
     )
+    media, encoder, turn = _turned(media, encoder)
     if encoder.container == "webp" and max(size) > MAX_WEBP_SIDE:
         cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
         raise UsageError("webp", cause, "Choose another format.")
@@ -195,7 +206,24 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
+        turn=turn,
     )
+
+
+def _turned(media: MediaInfo, encoder: Encoder) -> tuple[MediaInfo, Encoder, int]:
+    """The source and the encoder where the format cannot say that a picture is to be turned.
+
+    Chroma between the pixels, not beside one of them, stays where it is when a picture is turned.
+
+    Returns:
+        The source with nothing left to turn, the encoder, and the degrees to turn by.
+    """
+    degrees = media.video.rotation
+    if not degrees or encoder.container in KEEP_ROTATION:
+        return media, encoder, 0
+    if encoder.color.chroma is Chroma.C420:
+        encoder = replace(encoder, color=replace(encoder.color, siting=Siting.CENTER))
+    return replace(media, video=replace(media.video, rotation=0)), encoder, degrees
 
 
 def require_target(plan: Plan) -> None:

@@ -290,7 +290,7 @@ def open_writer(plan: Plan, path: Path, timeline: Timeline, sink: int | None = N
         rate=timeline.rate,
         options=plan.spec.encode,
         sample_aspect=video.sample_aspect,
-        rotation=video.rotation,
+        turn=plan.turn,
         encoder=plan.encoder,
         sink=sink,
     )

@@ -266,7 +266,7 @@ def _place(plan: Plan, ending: Ending, parts: Sequence[Path], place: Path) -> No
     require_pictures(plan.output, spec.input, overwrite=spec.overwrite)
     (comment,) = tags(plan).values()
     place_pictures(
-        plan.output, list(parts), place, frames=ending.frames_out, size=plan.size, comment=comment
+        plan.output, list(parts), place, frames=ending.frames_out, size=plan.stored, comment=comment
     )
 
 
@@ -284,7 +284,7 @@ def planned(plan: Plan, workshop: "Workshop | None" = None) -> Planned:
         input=spec.input,
         output=plan.output,
         source_size=(video.width, video.height),
-        output_size=plan.size,
+        output_size=plan.stored,
         source_rate=window.rate or mean,
         output_rate=plan.rate,
         frames_in=window.frames or None,
@@ -320,6 +320,8 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
         details.append(("interlaced", "bwdif" if video.deinterlace else "left as it is"))
     if plan.spec.encode.lossless:
         details.append(("encoding", "lossless"))
+    if plan.turn:
+        details.append(("rotation", f"turned by {plan.turn} degrees, pixel for pixel"))
     if video.rotation:
         details.append(("rotation", f"{video.rotation} degrees"))
     return tuple(details)
@@ -366,14 +368,14 @@ def _assemble(
             report(Notice(text, str(spec.input)))
     if plan.encoder.container == "webp":
         frames, duration = ending.frames_out, ending.duration
-        check_webp(whole, frames=frames, duration=duration, size=plan.size)
+        check_webp(whole, frames=frames, duration=duration, size=plan.stored)
         return
     check(
         whole,
         frames=ending.frames_out,
         duration=ending.duration,
         tolerance=ending.longest,
-        size=plan.size,
+        size=plan.stored,
         streams=streams,
     )
     if "audio" in streams:
@@ -399,6 +401,8 @@ def tags(plan: Plan) -> dict[str, str]:
         words.append(f"{plan.rate} pictures a second")
     if plan.cadence is not None:
         words.append(f"{plan.cadence.repeats} repeats interpolated across")
+    if plan.turn:
+        words.append(f"turned by {plan.turn} degrees")
     if video.interlaced and video.deinterlace:
         words.append("deinterlaced by bwdif")
     said = [(k, v) for k, v in plan.media.metadata if k.lower() == "comment"]

@@ -169,6 +169,8 @@ RENDERED = {"gif": "gif", "y4m": "yuv4mpegpipe", "webp": "webp"}
 """Rows whose files are made of a finished film, with their formats; see `media.animate`."""
 MAX_WEBP_SIDE = 16383
 """Pixels of a side, 14 bits in the file."""
+MAX_GIF_BITS = 8
+"""Bits of a sample in a palette."""
 MAX_GIF_RATE = 50
 """Players show a frame of less than two hundredths of a second for ten."""
 AUTO = "auto"
@@ -312,6 +314,10 @@ def choose(
     if name in RENDERED:  # what people asked for, and not what its parts are
         notices = [text.replace(codec.encoder, name, 1) for text in notices]
     notices = [*hints, *notices]
+    if container == "gif" and color.depth > MAX_GIF_BITS:
+        notices.append(f"gif has {MAX_GIF_BITS} bits a colour, and 256 colours a picture")
+    if settled.chroma is Chroma.C444 and color.chroma is Chroma.RGB and codec.even:
+        notices.append("few players show 4:4:4; --pix-fmt yuv420p goes everywhere")
     if container in ("webp", "gif") and is_hdr(color):
         notices = [text for text in notices if not text.startswith("HDR in 8 bits")]
         notices.append(f"{container} cannot say that its colours are HDR: they will look pale")

@@ -188,6 +188,7 @@ class SequenceReader(FrameReader):
             InputError: There are none, or their numbers have a gap.
         """
         self._files = list_pictures(self._path, [])
+        self._upright: tuple[int, bool] | None = None  # of the first picture that is read
 
     def _decoded_from_start(self) -> Iterator[VideoFrame]:
         step = _step(self._info)
@@ -215,7 +216,9 @@ class SequenceReader(FrameReader):
         if (frame.width, frame.height) != (info.width, info.height):
             cause = f"is {frame.width}x{frame.height}, not {info.width}x{info.height}"
             raise InputError(file, cause, "All pictures must have one size.")
-        if upright_of(frame) != (info.rotation, info.mirrored):
+        upright = upright_of(frame)
+        self._upright = self._upright or upright
+        if upright != self._upright:
             cause = "is marked to be turned another way than the pictures before"
             raise InputError(file, cause, "Save all pictures upright.")
         return frame

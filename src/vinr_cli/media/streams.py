@@ -37,12 +37,7 @@ def changed_tracks(
     Raises:
         InputError: If the source cannot be opened.
     """
-    lines = []
-    if form in _FILE and source.video.rotation:
-        lines.append(
-            f"{_FILE[form]} cannot say that the picture is turned by "
-            f"{source.video.rotation} degrees"
-        )
+    lines: list[str] = []
     if not source.reopens:
         return lines
     with reading(source.path), open_input(source.path) as container:

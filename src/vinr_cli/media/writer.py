@@ -35,6 +35,8 @@ from vinr_cli.plan.job import EncodeOptions
 ORIGIN = "vinr-origin="
 """Starts the part's comment tag; the first frame's time in seconds follows, as a fraction."""
 
+_TURNS = {0: "", 90: ",transpose=clock", 180: ",hflip,vflip", 270: ",transpose=cclock"}
+"""Filters that turn a picture clockwise and change no sample; they turn the pixels' shape too."""
 _PIPE_BYTES = 1 << 20
 """Size of the chunks in which a frame is handed over."""
 _TAG_OPTIONS = ("color_primaries", "color_trc", "colorspace")
@@ -76,7 +78,8 @@ class FrameWriter:
         rate: Frames per second if the rate is constant, else None.
         options: How to encode.
         sample_aspect: Width of a pixel over its height.
-        rotation: Degrees clockwise to show the frames upright; kept as a display matrix.
+        turn: Degrees (0, 90, 180, 270) by which frames are turned clockwise on their way to the
+            encoder, for formats that cannot ask players to do so.
         metadata: Tags for the part's container.
         encoder: The settled encoder, if the caller has one already; None settles it by `options`
             and the suffix of `path`.
@@ -100,7 +103,7 @@ class FrameWriter:
         rate: Fraction | None,
         options: EncodeOptions,
         sample_aspect: Fraction = Fraction(1),
-        rotation: int = 0,
+        turn: int = 0,
         metadata: Mapping[str, str] | None = None,
         encoder: Encoder | None = None,
         sink: int | None = None,
@@ -119,7 +122,7 @@ class FrameWriter:
         self._time_base = time_base
         self._rate = rate
         self._sample_aspect = sample_aspect
-        self._rotation = rotation
+        self._turn = turn
         self._metadata = dict(metadata or {})
         self._origin = 0
         self._last: int | None = None
@@ -255,7 +258,8 @@ class FrameWriter:
             marks.append(f"chroma_location={color.siting}")
         shape = self._sample_aspect
         upload = f",{self.encoder.upload}" if self.encoder.upload else ""
-        return f"setparams={':'.join(marks)},setsar={shape.numerator}/{shape.denominator}{upload}"
+        aspect = f"setsar={shape.numerator}/{shape.denominator}"
+        return f"setparams={':'.join(marks)},{aspect}{_TURNS[self._turn]}{upload}"
 
 
 class _Ffmpeg:
