@@ -580,16 +580,6 @@ def test_a_cover_picture_is_kept(clip: Make, make: Make, packets: Packets, bench
     assert probe(out).video.codec == "h264"
 
 
-def test_a_second_picture_track_is_told(clip: Make, make: Make, bench: Bench) -> None:
-    """A further video stream is left out, with a notice that names it."""
-    a, b = clip("a.mp4"), clip("b.mp4", size="32x32")
-    source = make("in.mp4", "-i", str(a), "-i", str(b), "-map", "0", "-map", "1", "-c", "copy")
-
-    bench.double(source, ".mp4")
-
-    assert [n for n in bench.notices if "video stream 1" in n]
-
-
 def test_damaged_sound_does_not_lose_the_picture(
     clip: Make, packets: Packets, bench: Bench
 ) -> None:

@@ -1,8 +1,11 @@
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from vinr_cli.media.mux import finish
@@ -81,8 +84,8 @@ def test_subtitles_can_be_left_out(rich: Path, clip: Make, tmp_path: Path, ffmpe
         part, source, tmp_path / "out.mp4", audio=False, subtitles=False, ffmpeg=ffmpeg, notices=[]
     )
 
-    assert kinds == ("video",)
-    assert [line.split()[0] for line in told] == ["video", "attachment"]
+    assert kinds == ("video", "video")
+    assert [line.split()[0] for line in told] == ["attachment"]
 
 
 def test_tags_are_added_to_the_sources(
@@ -95,3 +98,106 @@ def test_tags_are_added_to_the_sources(
     finish(part, probe(rich), out, tags={"comment": "vinr 0"}, ffmpeg=ffmpeg, notices=[])
 
     assert dict(probe(out).metadata)["comment"] == "vinr 0"
+
+
+def decoded(path: Path, kind: str, index: int) -> list[tuple[Fraction, bytes]]:
+    """Time and samples of each frame of one of a file's streams, decoded without complaint."""
+    with av.open(path) as container:
+        stream = [s for s in container.streams if s.type == kind][index]
+        return [
+            ((f.pts or 0) * (f.time_base or Fraction(0)), f.to_ndarray().tobytes())
+            for f in container.decode(stream)
+        ]
+
+
+@pytest.mark.parametrize("name", ["in.mkv", "in.mp4", "in.ts"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts"])
+def test_a_second_video_is_copied(
+    make: Make, clip: Make, tmp_path: Path, ffmpeg: Path, *, name: str, suffix: str
+) -> None:  # fmt: skip
+    """A further video, with B-frames, decodes to the same frames at the same times."""
+    source = make(
+        name, "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-f", "lavfi", "-i",
+        "testsrc=s=32x32:r=10:d=1", "-map", "0", "-map", "1", "-c:v", "libx264", "-bf", "3",
+    )  # fmt: skip
+    part = clip("part.mp4", "-c:v", "libx264", "-bf", "0")
+    out = tmp_path / f"out{suffix}"
+    notices: list[str] = []
+
+    origin = decoded(source, "video", 0)[0][0]
+    finish(part, probe(source), out, shift=origin, ffmpeg=ffmpeg, notices=notices)
+
+    assert not notices
+    before, after = (decoded(path, "video", 1) for path in (source, out))
+    assert [body for _, body in after] == [body for _, body in before]
+    # MPEG-TS begins anywhere: there, times count from the main video's first frame.
+    origins = [decoded(p, "video", 0)[0][0] for p in (source, out)]
+    gaps = [a - origins[1] - (b - origins[0]) for (a, _), (b, _) in zip(after, before, strict=True)]
+    assert max(map(abs, gaps)) <= Fraction(1, 1000)
+
+
+def test_a_second_video_follows_cut_and_stretch(
+    make: Make, clip: Make, tmp_path: Path, ffmpeg: Path
+) -> None:
+    """From the first key frame of the span on, its frames come at the stretched times."""
+    source = make(
+        "in.mp4", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-f", "lavfi", "-i",
+        "testsrc=s=32x32:r=10:d=2", "-map", "0", "-map", "1", "-c:v", "libx264", "-bf", "3",
+        "-g", "5",
+    )  # fmt: skip
+    part = clip("part.mp4", "-c:v", "libx264", "-bf", "0", seconds=2)
+    out = tmp_path / "out.mp4"
+    start = Fraction(4, 10)
+
+    finish(
+        part, probe(source), out, shift=start, cut=(start, Fraction(14, 10)), stretch=Fraction(2),
+        ffmpeg=ffmpeg, notices=[],
+    )  # fmt: skip
+
+    times = [t for t, _ in decoded(out, "video", 1)]
+    assert times[0] == Fraction(2, 10)  # the key frame at 0.5 s
+    assert {b - a for a, b in pairwise(times)} == {Fraction(2, 10)}
+    assert Fraction(14, 10) <= times[-1] <= Fraction(22, 10)
+
+
+def write_with_klv(path: Path) -> list[bytes]:
+    """A clip with KLV metadata (SMPTE ST 336), as drones write it, in MPEG-TS."""
+    bodies = [
+        bytes.fromhex("060e2b34020b01010e0103010100000002") + bytes([k, k]) for k in range(25)
+    ]
+    with av.open(path, "w") as container:
+        video: Any = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.options = {"bf": "0"}
+        data: Any = container.add_data_stream("klv")
+        data.time_base = Fraction(1, 90000)
+        for k, body in enumerate(bodies):
+            gray = np.full((48, 64), 9 * k, np.uint8)
+            frame = av.VideoFrame.from_ndarray(gray, "gray").reformat(format="yuv420p")
+            container.mux(video.encode(frame))
+            packet = av.Packet(body)
+            packet.stream, packet.time_base = data, Fraction(1, 90000)
+            packet.pts = packet.dts = k * 3600
+            container.mux(packet)
+        container.mux(video.encode(None))
+    return bodies
+
+
+def test_metadata_of_a_drone_is_copied(clip: Make, tmp_path: Path, ffmpeg: Path) -> None:
+    """KLV stays byte for byte beside its frames in MPEG-TS; elsewhere it is told that it goes."""
+    bodies = write_with_klv(tmp_path / "in.ts")
+    part = clip("part.mp4", "-c:v", "libx264", "-bf", "0")
+    source = probe(tmp_path / "in.ts")
+    notices: list[str] = []
+
+    shift = (source.video.start_pts or 0) * source.video.time_base
+    for name in ("out.ts", "out.mp4"):
+        finish(part, source, tmp_path / name, shift=shift, ffmpeg=ffmpeg, notices=notices)
+
+    assert notices == ["data stream 1 (klv) is not kept: mp4 cannot hold it"]
+    assert changed_tracks(source, "mp4") == notices
+    with av.open(tmp_path / "out.ts") as container:
+        packets = [p for p in container.demux() if p.size]
+        found = {k: [p for p in packets if p.stream.type == k] for k in ("video", "data")}
+    assert [bytes(p) for p in found["data"]] == bodies
+    assert [p.pts for p in found["data"]] == [p.pts for p in found["video"]]

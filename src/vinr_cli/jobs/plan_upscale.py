@@ -202,7 +202,13 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
             *encoder.notices,
             *_notices(window, timestamps),
             *_lost_times(encoder, rate),
-            *_track_notices(spec, media, encoder, _clock(window, timestamps, media.video)),
+            *_track_notices(
+                spec,
+                media,
+                encoder,
+                _clock(window, timestamps, media.video),
+                steady=rate is not None,
+            ),
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
@@ -449,7 +455,9 @@ def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:
     return Times(shift=first * video.time_base, cut=window.cut)
 
 
-def _track_notices(spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Times) -> list[str]:
+def _track_notices(
+    spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Times, *, steady: bool
+) -> list[str]:
     """What becomes of the source's other streams; of what streams itself, `livemux` says it."""
     if STDIO in (spec.input, spec.output):
         return []
@@ -458,7 +466,14 @@ def _track_notices(spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Tim
         *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
         *(() if spec.subtitles else ("subtitle",)),
     }
-    return changed_tracks(media, encoder.container, left_out=left_out, stretched=slow, times=times)
+    return changed_tracks(
+        media,
+        encoder.container,
+        left_out=left_out,
+        stretched=slow,
+        times=times,
+        steady=steady,
+    )
 
 
 def _notices(window: Window, timestamps: Timestamps) -> list[str]:

@@ -34,6 +34,7 @@ from vinr_cli.media.reencode import (
     convert_audio,
     convert_subtitle,
 )
+from vinr_cli.media.timecode import TIMECODE_FORMATS, moved
 from vinr_cli.media.tracks import (
     NO_START,
     START_SLACK,
@@ -42,8 +43,10 @@ from vinr_cli.media.tracks import (
     Times,
     Track,
     add_copy,
+    coding_of,
     describe,
     holds,
+    is_timecode,
     kept_tags,
     packet_length,
     packets_of,
@@ -386,6 +389,7 @@ class _Mux:
     subtitles: bool
     tags: Mapping[str, str]
     flows: list[Iterator[Timed]] = field(default_factory=list)
+    counted: bool = False
 
     def run(self, film: _Film, last: Fraction | None) -> tuple[str, ...]:
         """Set up all streams, then copy packets in the order of their times."""
@@ -399,12 +403,13 @@ class _Mux:
         if source is not None:
             self._add_others(out, source)
             out.metadata.update(kept_tags(source.metadata))
+            out.metadata.pop("timecode", None)  # of the source's rate
             end = self.times.origin + (pts[-1] + final) * tb - self.times.base
             out.set_chapters(_chapters(source, self.times, end))
         out.metadata.update(self.tags)
         for _, packet in heapq.merge(*self.flows, key=_by_time):
             out.mux(packet)
-        kinds = tuple(stream.type for stream in out.streams)
+        kinds = (*(stream.type for stream in out.streams), *(("data",) if self.counted else ()))
         out.close()
         return kinds
 
@@ -433,6 +438,7 @@ class _Mux:
             picture.metadata.update(kept_tags(original.metadata))
             picture.disposition = original.disposition
         rate = _constant_rate(pts, video.time_base or ONE)
+        self._count_frames(picture, source, rate)
         if rate is not None:
             picture.codec_context.framerate = rate
             if self.form == "avi":
@@ -443,6 +449,23 @@ class _Mux:
             picture.codec_context.codec_tag = "hvc1"
         self._turn(picture)
         return picture
+
+    def _count_frames(
+        self, picture: VideoStream, source: InputContainer | None, rate: Fraction | None
+    ) -> None:
+        """Give the picture the source's timecode at its own rate; MOV makes a track of it."""
+        label = picture.metadata.pop("timecode", None) or picture.metadata.pop("TIMECODE", None)
+        info = self.source.video
+        if label is None and source is not None:
+            label = next((s.metadata["timecode"] for s in source.streams if is_timecode(s)), None)
+        if label is None or rate is None or self.form not in TIMECODE_FORMATS:
+            return
+        cut, first = self.times.cut, (info.start_pts or 0) * info.time_base
+        later = ZERO if cut is None else max(cut[0] - first, ZERO)
+        new = moved(label, info.rate or rate, rate, later)
+        if new is not None:
+            picture.metadata["timecode"] = new
+            self.counted = self.form in ("mov", "mp4")
 
     def _turn(self, picture: VideoStream) -> None:
         """Keep the rotation as a mark, so that the result is shown upright."""
@@ -497,12 +520,22 @@ class _Mux:
                 self._add_sound(out, stream, copied)
             elif stream.type == "subtitle":
                 self._add_subtitle(out, stream, copied)
-            elif stream.disposition & Disposition.attached_pic and holds(self.form, stream):
-                copied[stream.index] = Track(stream, add_copy(out, stream), self.times)
             else:
-                self.notices.append(f"{describe(stream)} is not kept")
+                self._add_other(out, stream, copied)
         if copied:
             self.flows.append(packets_of(source, copied, self.notices))
+
+    def _add_other(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:
+        """Copy a further video, a cover picture or data, where the result can hold it."""
+        if is_timecode(stream):
+            return  # written with the picture
+        if not holds(self.form, stream):
+            self.notices.append(f"{describe(stream)} is not kept: {self.form} cannot hold it")
+            return
+        coding = None
+        if stream.type == "video" and not stream.disposition & Disposition.attached_pic:
+            coding = coding_of(self.source.path, stream, self.times)
+        copied[stream.index] = Track(stream, add_copy(out, stream), self.times, coding=coding)
 
     def _attach(self, out: OutputContainer, stream: AttachmentStream) -> None:
         """Copy an attached file, such as a font."""

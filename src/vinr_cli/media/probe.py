@@ -12,7 +12,7 @@ import av
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition, Stream
+from av.stream import DataStream, Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -272,6 +272,8 @@ def open_stream(path: Path, stream: "str | Readable") -> InputContainer:
 def codec_name(stream: Stream) -> str:
     """Name of a stream's codec (not of the library that decodes it); empty if unknown."""
     context = stream.codec_context
+    if isinstance(stream, DataStream):  # no decoder, but a name
+        return stream.name or ""
     return "" if context is None else context.codec.canonical_name
 
 

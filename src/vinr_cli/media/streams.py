@@ -2,13 +2,14 @@
 
 from collections.abc import Collection
 
-from av.stream import AttachmentStream, Disposition, Stream
+from av.stream import AttachmentStream, Stream
 
 from vinr_cli.media.borders import reading
 from vinr_cli.media.encoders import IMAGES, RENDERED
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 from vinr_cli.media.reencode import SUBTITLE_OF, audio_codec
-from vinr_cli.media.tracks import TEXT_SUBTITLES, Times, describe, holds, why_convert
+from vinr_cli.media.timecode import TIMECODE_FORMATS
+from vinr_cli.media.tracks import TEXT_SUBTITLES, Times, describe, holds, is_timecode, why_convert
 
 _FILE = {form: row for row, form in RENDERED.items()} | {IMAGES: "a folder of pictures"}
 """What people call the formats that hold nothing but pictures."""
@@ -21,6 +22,7 @@ def changed_tracks(
     left_out: Collection[str] = (),
     stretched: bool = False,
     times: Times | None = None,
+    steady: bool = True,
 ) -> list[str]:
     """One line for each stream that the result will not have, or not as it is.
 
@@ -30,6 +32,7 @@ def changed_tracks(
         left_out: Kinds of streams (audio, subtitle) that the user does not want.
         stretched: Whether sound is stretched.
         times: How the source's times become times from the first frame on; None leaves them.
+        steady: Whether the result's frame rate is constant.
 
     Returns:
         The lines of `mux.finish`, in file order; conversions may still fail there.
@@ -44,13 +47,17 @@ def changed_tracks(
         for stream in container.streams:
             if stream.index == source.video.index or stream.type in left_out:
                 continue
-            line = _fate(source, form, stream, stretched=stretched, times=times or Times())
+            line = _fate(
+                source, form, stream, stretched=stretched, times=times or Times(), steady=steady
+            )
             if line:
                 lines.append(line)
     return lines
 
 
-def _fate(source: MediaInfo, form: str, stream: Stream, *, stretched: bool, times: Times) -> str:
+def _fate(
+    source: MediaInfo, form: str, stream: Stream, *, stretched: bool, times: Times, steady: bool
+) -> str:
     """What happens to one stream; empty if it is copied."""
     if form in _FILE:
         return f"{describe(stream)} is not kept: {_FILE[form]} cannot hold it"
@@ -58,14 +65,21 @@ def _fate(source: MediaInfo, form: str, stream: Stream, *, stretched: bool, time
         file = stream.metadata.get("filename", f"attachment-{stream.index}")
         kept = form == "matroska"
         return "" if kept else f"attachment {file} is not kept: only mkv holds attachments"
-    copied = holds(form, stream)
     if stream.type == "audio":
         why = why_convert(source, form, stream, times, stretched=stretched)
         return f"{describe(stream)} {why}: converted to {audio_codec(form)}" if why else ""
+    copied = holds(form, stream)
     if stream.type == "subtitle":
         return "" if copied else _subtitle(form, stream)
-    picture = stream.disposition & Disposition.attached_pic
-    return "" if picture and copied else f"{describe(stream)} is not kept"
+    if is_timecode(stream):
+        return _timecode(form, stream, steady=steady)
+    return "" if copied else f"{describe(stream)} is not kept: {form} cannot hold it"
+
+
+def _timecode(form: str, stream: Stream, *, steady: bool) -> str:
+    if form not in TIMECODE_FORMATS:
+        return f"{describe(stream)} is not kept: {form} cannot hold a timecode"
+    return "" if steady else f"{describe(stream)} is not kept: a timecode needs a constant rate"
 
 
 def _subtitle(form: str, stream: Stream) -> str:

@@ -1,10 +1,13 @@
 """Streams and packets on their way into the result: which it can hold, and at what times."""
 
-from collections.abc import Iterator
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from typing import Self
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -26,6 +29,11 @@ START_SLACK = Fraction(1, 1000)
 _ONE = Fraction(1)
 _TS_AUDIO = frozenset({"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"})
 """Sound that players find in MPEG-TS; the muxer would take any and mark it as private data."""
+_TS_VIDEO = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
+_TS_DATA = frozenset({"klv", "timed_id3"})
+_DATA_FORMATS = frozenset({"mpegts", "nut"})
+"""Formats whose data streams are found again by what they hold. Other muxers take any packets and
+write no word of what they are."""
 _NOT_PLAYED_IN_MP4 = frozenset({"vorbis"})
 """Sound that the muxer takes and most players do not find."""
 _STALE = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "SOURCE_ID")
@@ -73,6 +81,37 @@ class Times:
         return (end > first or start >= first) and (last is None or start < last)
 
 
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """When the packets of a video are decoded.
+
+    Attributes:
+        pts: All times in increasing order, in ticks.
+        delay: By how many frames coding is ahead of showing.
+        kept: The times as a set.
+    """
+
+    pts: Sequence[int]
+    delay: int
+    kept: frozenset[int]
+
+    @classmethod
+    def of(cls, coded: Sequence[int]) -> Self:
+        """From the times of all packets in the order of coding."""
+        pts = array("q", sorted(coded))
+        delay = max((k - bisect_left(pts, time) for k, time in enumerate(coded)), default=0)
+        return cls(pts, delay, frozenset(coded))
+
+    def time(self, index: int) -> int:
+        """Time at which to decode packet `index`: that of the frame shown `delay` frames before.
+
+        The first ones have none before them and get times of their own, as x264 does.
+        """
+        if index < self.delay:
+            return self.pts[index] - (self.pts[self.delay] - self.pts[0])
+        return self.pts[index - self.delay]
+
+
 @dataclass(slots=True)
 class Track:
     """A stream that is copied.
@@ -85,6 +124,8 @@ class Track:
             None for anything else.
         expected: Source time at which the next packet starts by `step`.
         earliest: Packets before this time of the result are left out; None keeps all.
+        coding: Which packets of a video are kept, and when they are decoded; None for other kinds.
+        sent: Packets so far.
     """
 
     source: Stream
@@ -93,6 +134,8 @@ class Track:
     step: Fraction | None = None
     expected: Fraction | None = None
     earliest: Fraction | None = None
+    coding: "Coding | None" = None
+    sent: int = 0
 
     def retime(self, packet: AnyPacket) -> Timed | None:
         """Move a packet to the result's clock; None if the cut drops it."""
@@ -103,7 +146,10 @@ class Track:
         start = self._exact(Fraction(ticks or 0) * tb, tb)
         length = (packet.duration or 0) * tb
         picture = bool(self.source.disposition & Disposition.attached_pic)
-        if not picture and not self.times.keeps(start, start + length):
+        if self.coding is not None:
+            if ticks not in self.coding.kept:
+                return None
+        elif not picture and not self.times.keeps(start, start + length):
             return None
         if self.source.type == "subtitle":  # a text can be shown for less long, sound cannot
             length = self.times.kept(start, length)
@@ -115,6 +161,9 @@ class Track:
         packet.time_base = fine
         packet.pts = round(time / fine)
         packet.dts = packet.pts - round(lag * tb / fine)
+        if self.coding is not None:
+            packet.dts = round(self.times(self.coding.time(self.sent) * tb) / fine)
+            self.sent += 1
         packet.duration = round(length * self.times.stretch / fine)
         packet.stream = self.out
         return float(time), packet
@@ -180,6 +229,30 @@ def _starts_together(path: Path, stream: Stream, times: Times) -> bool:
     return False
 
 
+def coding_of(path: Path, stream: Stream, times: Times) -> Coding:
+    """Read which packets of a further video are kept, and when they are to be decoded.
+
+    A cut keeps packets from the first key frame in it on, so that they can be decoded.
+
+    Raises:
+        InputError: If the file cannot be opened.
+    """
+    tick, first, last = stream.time_base or _ONE, None, None
+    if times.cut is not None:
+        first, last = times.cut
+    coded: list[int] = []
+    with reading(path), open_input(path) as container:
+        for packet in container.demux(container.streams[stream.index]):
+            ticks = packet.dts if packet.pts is None else packet.pts
+            if not packet.size or ticks is None:
+                continue
+            begun = bool(coded) or packet.is_keyframe
+            late = last is not None and (ticks if packet.dts is None else packet.dts) * tick >= last
+            if begun and not late and (first is None or ticks * tick >= first):
+                coded.append(ticks)
+    return Coding.of(coded)
+
+
 def packets_of(
     container: InputContainer, tracks: dict[int, Track], notices: list[str]
 ) -> Iterator[Timed]:
@@ -206,7 +279,9 @@ def packets_of(
 def holds(form: str, stream: Stream) -> bool:
     """Whether a format can hold a stream as it is, found by writing a header to memory."""
     name = codec_name(stream)
-    if form == "mpegts" and (stream.type != "audio" or name not in _TS_AUDIO):
+    if stream.type == "data" and (form not in _DATA_FORMATS or not name):
+        return False
+    if form == "mpegts" and name not in _TS_AUDIO | _TS_VIDEO | _TS_DATA:
         return False
     if form in ("mp4", "mov") and name in _NOT_PLAYED_IN_MP4:
         return False
@@ -240,6 +315,11 @@ def describe(stream: Stream) -> str:
     """A stream's name in a notice."""
     name = codec_name(stream)
     return f"{stream.type} stream {stream.index}{f' ({name})' if name else ''}"
+
+
+def is_timecode(stream: Stream) -> bool:
+    """Whether a stream counts frames; such a one is not copied but written anew."""
+    return stream.type == "data" and "timecode" in stream.metadata
 
 
 def scratch_name(folder: Path, stream: Stream) -> Path:
