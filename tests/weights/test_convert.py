@@ -1,5 +1,6 @@
 import json
 import pickle
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from vinr_cli.cli.app import main
 from vinr_cli.errors import WeightsError
 from vinr_cli.model.config import PublishedConfig
+from vinr_cli.weights import convert
 from vinr_cli.weights.convert import convert_checkpoint
 from vinr_cli.weights.load import load_model
 
@@ -134,6 +136,21 @@ def test_damaged_checkpoints(tmp_path: Path, content: bytes) -> None:
         convert_checkpoint(source, tmp_path / "x.safetensors")
     assert str(source) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_small_archive_of_a_large_checkpoint_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zeros that are packed into a thousandth are counted unpacked, and refused before reading."""
+    monkeypatch.setattr(convert, "MAX_BYTES", 1 << 24)
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(2):
+            archive.writestr(f"archive/data/{number}", bytes(1 << 24))
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(WeightsError, match="would take 33554432 bytes, and 16777216 are allowed"):
+        convert_checkpoint(path, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 def test_the_command_refuses_what_cannot_be(

@@ -5,6 +5,7 @@ containers and runs nothing.
 """
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from vinr_cli.errors import WeightsError
 from vinr_cli.model.config import ModelConfig, PublishedConfig
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.weights.files import demand_fit, state_of, write_weights
+
+MAX_BYTES = 1 << 30
+"""Most bytes of a checkpoint, unpacked: over 20 times the published network's. A small archive
+could hold far more, and the memory would be asked for before anything is looked at."""
 
 PARALLEL = "module."
 """What `torch.nn.DataParallel` puts before each name, once for each time a network was wrapped."""
@@ -53,12 +58,24 @@ def convert_checkpoint(source: Path, target: Path, *, origin: str = "") -> Publi
 
 def _read(source: Path) -> object:
     try:
+        _demand_size(source)
         return torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         cause = "holds more than tensors, or is damaged; what could run is not opened"
         raise WeightsError(source, cause, "Use the file as the authors published it.") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise WeightsError(source, f"cannot be read as a checkpoint ({error})") from error
+
+
+def _demand_size(source: Path) -> None:
+    """Refuse what would take too much memory, by its own account."""
+    size = source.stat().st_size
+    if zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            size = max(size, sum(entry.file_size for entry in archive.infolist()))
+    if size > MAX_BYTES:
+        cause = f"would take {size} bytes, and {MAX_BYTES} are allowed"
+        raise WeightsError(source, cause, "A checkpoint of this network is far smaller.")
 
 
 def _named(source: Path, content: object) -> dict[str, Tensor]:
