@@ -267,6 +267,15 @@ def test_variable_rate(pipes: Pipes, spec: JobSpec, clip: ClipMaker) -> None:
     assert max(wrong) < Fraction(1, 10_000)
 
 
+def test_endless_pause(pipes: Pipes, spec: JobSpec, clip: ClipMaker) -> None:
+    """A stream whose next frame claims to come in a year does not fill the pipe until then."""
+    year = 365 * 86400
+    source = clip("in.nut", [0, 1, year, year + 1], codec="ffv1", time_base=Fraction(1))
+    job = replace(spec, rate=RateRequest(RateKind.TARGET, Fraction(60)))
+    with pytest.raises(UsageError, match=r"frames would be made of it"):
+        pipes.run(job, source.read_bytes())
+
+
 @pytest.mark.parametrize(
     ("data", "cause"),
     [

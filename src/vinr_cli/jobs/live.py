@@ -29,6 +29,7 @@ from vinr_cli.media.live import LiveReader, LiveSource
 from vinr_cli.media.livemux import BARE, LiveMux, LiveWriter, SideTracks, Target
 from vinr_cli.media.mux import check
 from vinr_cli.media.pipe import STDOUT_NAME, Outlet
+from vinr_cli.plan.holds import Hold, require_bounded
 from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.plan.timeline import Timeline, stretch
 
@@ -152,6 +153,7 @@ class _Job:
         self._report = report
         self._stop = stop
         self._first: Fraction | None = None  # source time of the first frame, in seconds
+        self._latest: Fraction | None = None  # and of the latest
 
     def to_pipe(self, outlet: Outlet) -> Finished:
         """Write to standard output."""
@@ -262,9 +264,18 @@ class _Job:
         return frames, clock_of(plan)
 
     def _see(self, pts: int) -> None:
-        """Take note of a source frame's time."""
-        if self._first is None:
-            self._first = pts * self._plan.media.video.time_base
+        """Take note of a source frame's time; a stream's pauses are judged as they come.
+
+        Raises:
+            UsageError: a constant rate would make days of frames of one pause.
+        """
+        time = pts * self._plan.media.video.time_base
+        if self._first is None or self._latest is None:
+            self._first = self._latest = time
+        if self._source is not None:
+            pause = Hold(self._latest - self._first, time - self._latest)
+            require_bounded(self._plan.spec.rate, pause, 1, 0)
+        self._latest = time
 
     def _open_workshop(self) -> "Workshop":
         from vinr_cli.jobs.render import open_workshop  # noqa: PLC0415 - torch loads only now
