@@ -14,20 +14,20 @@ from vinr_cli.media.formats import format_name, layout_of, pixel_format, siting_
         ("yuvj422p", Chroma.C422, 8, "yuv422p", True, False),
         ("yuv444p12le", Chroma.C444, 12, "yuv444p12le", True, False),
         ("yuv420p10be", Chroma.C420, 10, "yuv420p10le", False, False),
-        ("yuva420p", Chroma.C420, 8, "yuv420p", True, True),
+        ("yuva420p", Chroma.C420, 8, "yuva420p", True, True),
         ("nv12", Chroma.C420, 8, "yuv420p", False, False),
         ("p010le", Chroma.C420, 10, "yuv420p10le", False, False),
         ("yuyv422", Chroma.C422, 8, "yuv422p", False, False),
         ("yuv411p", Chroma.C422, 8, "yuv422p", False, False),
         ("yuv440p", Chroma.C444, 8, "yuv444p", False, False),
         ("gbrp", Chroma.RGB, 8, "gbrp", True, False),
-        ("gbrap12le", Chroma.RGB, 12, "gbrp12le", True, True),
+        ("gbrap12le", Chroma.RGB, 12, "gbrap12le", True, True),
         ("rgb24", Chroma.RGB, 8, "gbrp", False, False),
-        ("bgra", Chroma.RGB, 8, "gbrp", False, True),
+        ("bgra", Chroma.RGB, 8, "gbrap", False, True),
         ("rgb565le", Chroma.RGB, 8, "gbrp", False, False),
         ("pal8", Chroma.RGB, 8, "gbrp", False, False),
         ("gray", Chroma.GRAY, 8, "gray", True, False),
-        ("ya8", Chroma.GRAY, 8, "gray", False, True),
+        ("ya8", Chroma.RGB, 8, "gbrap", False, True),
         ("gray16le", Chroma.GRAY, 16, "gray16le", True, False),
         ("monow", Chroma.GRAY, 8, "gray", False, False),
     ],
@@ -57,7 +57,7 @@ def test_every_format_is_understood_or_refused() -> None:
             layout = layout_of(name)
         except ValueError:
             continue
-        assert layout.name == format_name(layout.chroma, layout.depth)
+        assert layout.name == format_name(layout.chroma, layout.depth, layout.alpha)
         assert VideoFormat(layout.name, 16, 16).is_planar or layout.chroma is Chroma.GRAY
         understood += 1
     assert understood > 100

@@ -10,7 +10,7 @@ import pytest
 
 from vinr_cli.color.spec import Chroma, Matrix
 from vinr_cli.errors import InputError
-from vinr_cli.media.probe import probe, scan_timestamps
+from vinr_cli.media.probe import dropping_alpha, probe, scan_timestamps
 from vinr_cli.media.reader import FrameReader
 
 Make = Callable[..., Path]
@@ -143,10 +143,13 @@ def test_only_a_cover_picture_is_no_video(make: Make) -> None:
 
 
 def test_alpha_and_interlace_are_noticed(clip: Make) -> None:
-    """An alpha channel that is dropped, and interlaced frames, are each said in a notice."""
+    """An alpha channel is told, and that it is left out if it is; so are interlaced frames."""
     alpha = probe(clip("a.mov", "-c:v", "prores_ks", "-pix_fmt", "yuva444p10le", seconds=0.2))
     assert alpha.video.alpha
-    assert any("alpha" in n for n in alpha.notices)
+    assert alpha.video.color.alpha
+    without = dropping_alpha(alpha)
+    assert any("alpha" in n for n in without.notices)
+    assert not without.video.color.alpha
 
     fields = probe(
         clip("b.mp4", "-vf", "setfield=tff", "-flags", "+ildct+ilme", "-x264-params", "tff=1")

@@ -432,6 +432,14 @@ NoSubs = Annotated[
     bool,
     typer.Option("--no-subs", metavar="", help="Leave the subtitles out.", rich_help_panel=_OUTPUT),
 ]
+NoAlpha = Annotated[
+    bool,
+    typer.Option(
+        "--no-alpha", metavar="",
+        help="Leave the alpha channel out: the colours are shown as stored.",
+        rich_help_panel=_OUTPUT,
+    ),
+]  # fmt: skip
 Overwrite = Annotated[
     bool,
     typer.Option(

@@ -50,6 +50,7 @@ def upscale(
     ffmpeg: o.Ffmpeg = None,
     no_audio: o.NoAudio = False,
     no_subs: o.NoSubs = False,
+    no_alpha: o.NoAlpha = False,
     overwrite: o.Overwrite = False,
     restart: o.Restart = False,
     strict: o.Strict = False,
@@ -87,8 +88,8 @@ def upscale(
         scene_threshold=None if no_scene_detection else scene_threshold,
         repeat_threshold=o.repeat_threshold(dedup, dedup_threshold),
         deinterlace=deinterlace is o.Deinterlace.AUTO, audio=not no_audio, subtitles=not no_subs,
-        overwrite=overwrite, restart=restart, strict=strict, memory_limit=memory, tile=tile,
-        work_dir=work_dir, part_frames=part_frames,
+        alpha=not no_alpha, overwrite=overwrite, restart=restart, strict=strict,
+        memory_limit=memory, tile=tile, work_dir=work_dir, part_frames=part_frames,
     )  # fmt: skip
     calm = quiet or as_json
     bring_model(model, quiet=calm)

@@ -37,8 +37,8 @@ def to_rgb(planes: Sequence[Tensor], spec: ColorSpec) -> Tensor:
 
     Args:
         planes: Integer tensors (..., h_p, w_p) of code values on one device, in the order of
-            `Chroma`, with the shapes of `plane_shapes`. 16-bit values in int16 count from 32768 on
-            as negative numbers do in two's complement.
+            `Chroma`, with the shapes of `plane_shapes`; one of opacity is not used. 16-bit values
+            in int16 count from 32768 on as negative numbers do in two's complement.
         spec: What the code values mean.
 
     Returns:
@@ -56,13 +56,13 @@ def to_rgb(planes: Sequence[Tensor], spec: ColorSpec) -> Tensor:
     codes = quantisation(spec)
     floats = [_float(p) for p in planes]
     if spec.chroma is Chroma.RGB:
-        return torch.stack(floats, dim=-3).sub_(codes.luma_offset).div_(codes.luma_span)
+        return torch.stack(floats[:3], dim=-3).sub_(codes.luma_offset).div_(codes.luma_span)
     luma = floats[0].sub_(codes.luma_offset).div_(codes.luma_span)
     if spec.chroma is Chroma.GRAY:
         return torch.stack([luma] * 3, dim=-3)
     blue, red = (
         _upsample(p.sub_(codes.chroma_offset).div_(codes.chroma_span), spec, height, width)
-        for p in floats[1:]
+        for p in floats[1:3]
     )
     kr, kb = _weights(spec)
     kg = 1 - kr - kb
@@ -84,7 +84,7 @@ def from_rgb(rgb: Tensor, spec: ColorSpec) -> tuple[Tensor, ...]:
 
     Returns:
         Planes (..., h_p, w_p) of code values rounded to the nearest, ties up: uint8 for 8 bits,
-        int32 above; on the same device, contiguous.
+        int32 above; on the same device, contiguous. One of opacity is not among them.
 
     Raises:
         ValueError: If the tensor has not three channels.
@@ -109,6 +109,58 @@ def from_rgb(rgb: Tensor, spec: ColorSpec) -> tuple[Tensor, ...]:
         planes.append(_codes(difference, codes.chroma_offset, codes, spec))
     first = _codes(luma.mul_(codes.luma_span), codes.luma_offset, codes, spec)
     return (first, *planes)
+
+
+def to_picture(planes: Sequence[Tensor], spec: ColorSpec) -> Tensor:
+    """`to_rgb`, with opacity as a fourth channel where the frame has it.
+
+    Returns:
+        (..., 3 or 4, H, W) float32.
+    """
+    rgb = to_rgb(planes, spec)
+    if not spec.alpha:
+        return rgb
+    return torch.cat([rgb, to_alpha(planes, spec).unsqueeze(-3)], dim=-3)
+
+
+def from_picture(picture: Tensor, spec: ColorSpec) -> tuple[Tensor, ...]:
+    """`from_rgb`, with a plane of opacity behind the others where the frame shall have it.
+
+    Args:
+        picture: (..., 3 or 4, H, W), from `to_picture` or the network.
+        spec: What the code values shall mean; has alpha if the picture has four channels.
+    """
+    planes = from_rgb(picture[..., :3, :, :], spec)
+    return (*planes, from_alpha(picture[..., 3, :, :], spec)) if spec.alpha else planes
+
+
+def to_alpha(planes: Sequence[Tensor], spec: ColorSpec) -> Tensor:
+    """The opacity of a frame.
+
+    Args:
+        planes: As for `to_rgb`; the last one is taken.
+        spec: What the code values mean; it has alpha.
+
+    Returns:
+        (..., H, W) float32 in [0, 1], 1 for opaque.
+    """
+    return _float(planes[-1]).div_((1 << spec.depth) - 1)
+
+
+def from_alpha(alpha: Tensor, spec: ColorSpec) -> Tensor:
+    """Convert opacity to code values, which are full range in every format.
+
+    Args:
+        alpha: (..., H, W) floats; values outside of [0, 1] are clipped, NaN is transparent.
+        spec: What the code values shall mean.
+
+    Returns:
+        (..., H, W): uint8 for 8 bits, int32 above; rounded to the nearest, ties up.
+    """
+    top = (1 << spec.depth) - 1
+    values = alpha.to(torch.float32) * top
+    values.add_(0.5).nan_to_num_(nan=0.0).clamp_(0, top)
+    return values.to(torch.uint8 if spec.depth == 8 else torch.int32)
 
 
 def _float(plane: Tensor) -> Tensor:

@@ -121,6 +121,8 @@ class ColorSpec:
         mastering: The display of the grading; None if the source does not say.
         light: Greatest (pixel, frame average) light level in cd/m2 (CTA-861.3); None if the source
             does not say.
+        alpha: Whether a plane of opacity comes after the others: full size, the same depth, always
+            full range, and straight (the colours are not multiplied with it).
     """
 
     chroma: Chroma = Chroma.C420
@@ -133,6 +135,7 @@ class ColorSpec:
     tagged_matrix: str | None = None
     mastering: Mastering | None = None
     light: tuple[int, int] | None = None
+    alpha: bool = False
 
 
 def matrix_of_tag(tag: str | None, *, height: int) -> Matrix:
@@ -217,11 +220,12 @@ def plane_shapes(spec: ColorSpec, height: int, width: int) -> tuple[tuple[int, i
     A subsampled chroma plane of an odd side n has (n + 1) // 2 samples.
     """
     full = (height, width)
+    alpha = (full,) if spec.alpha else ()
     if spec.chroma is Chroma.GRAY:
-        return (full,)
+        return (full, *alpha)
     rows = (height + 1) // 2 if spec.chroma is Chroma.C420 else height
     columns = (width + 1) // 2 if spec.chroma in (Chroma.C420, Chroma.C422) else width
-    return (full, (rows, columns), (rows, columns))
+    return (full, (rows, columns), (rows, columns), *alpha)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vinr_cli.color.convert import from_rgb, to_rgb
+from vinr_cli.color.convert import from_picture, to_picture
 from vinr_cli.color.spec import ColorSpec
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.memory import is_out_of_memory
@@ -156,7 +156,7 @@ class _Source:
         """(3, H, W) RGB, float32, on the device; always the same tensor."""
         if self._rgb is None:
             planes = [_tensor(plane).to(self._device) for plane in self.planes]
-            self._rgb = to_rgb(planes, self._color)
+            self._rgb = to_picture(planes, self._color)
         return self._rgb
 
 
@@ -345,14 +345,14 @@ class Stream:
             latest = self._made[2]
             return _Out(output.index, output.pts + self._offset, latest.planes, latest.finite)
         if self._is_source(output):
-            planes = a.planes if self._same_planes else from_rgb(a.rgb, self._target)
+            planes = a.planes if self._same_planes else from_picture(a.rgb, self._target)
             return _Out(output.index, output.pts + self._offset, planes, None)
         rgb = next(rendered)
         self._rendered += 1
         return _Out(
             output.index,
             output.pts + self._offset,
-            from_rgb(rgb, self._target),
+            from_picture(rgb, self._target),
             rgb.isfinite().all(),
         )
 

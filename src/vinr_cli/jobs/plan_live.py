@@ -19,6 +19,7 @@ from vinr_cli.media.probe import (
     MediaInfo,
     Timestamps,
     VideoInfo,
+    dropping_alpha,
     open_input,
     without_deinterlacing,
 )
@@ -51,6 +52,8 @@ def plan_stream(spec: JobSpec, media: MediaInfo) -> Plan:
         raise UsageError("--input-fps", cause, "--fps chooses the rate of the output.")
     if not spec.deinterlace:
         media = without_deinterlacing(media)
+    if not spec.alpha:
+        media = dropping_alpha(media)
     return settle_plan(spec, media, _UNKNOWN, _window(spec, media.video))
 
 

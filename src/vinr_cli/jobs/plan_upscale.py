@@ -26,6 +26,7 @@ from vinr_cli.media.probe import (
     MediaInfo,
     Timestamps,
     VideoInfo,
+    dropping_alpha,
     without_deinterlacing,
 )
 from vinr_cli.media.sources import probe_source, scan_source
@@ -141,6 +142,8 @@ def plan_upscale(spec: JobSpec) -> Plan:
     media = probe_source(spec.input, spec.input_rate)
     if not spec.deinterlace:
         media = without_deinterlacing(media)
+    if not spec.alpha:
+        media = dropping_alpha(media)
     timestamps = scan_source(media)
     return settle_plan(spec, media, timestamps, _window(spec, media.video, timestamps))
 
@@ -409,7 +412,7 @@ def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[st
             return suffix, choose(spec.encode, CONTAINERS[suffix], video.color, rate=rate)
         except UsageError as error:  # an asked codec may need another container
             refusal = refusal or error
-            if spec.encode.codec is None:
+            if spec.encode.codec is None and not video.color.alpha:
                 break
     raise refusal or UsageError(spec.input, "no container is possible")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vinr_cli.engine.device import choose_device, choose_precision
+from vinr_cli.engine.faithful import AlphaRenderer, FlatRenderer
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.memory import keep_freed_memory
 from vinr_cli.engine.stream import Stream, Streamed, Stretch, Writer
@@ -70,7 +71,8 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     if device.type == "cpu":
         keep_freed_memory()
     subject = str(spec.input)
-    renderer = PairRenderer(
+    kind = AlphaRenderer if video.color.alpha else FlatRenderer
+    renderer = kind(
         load_model(spec.model, device),
         (video.height, video.width),
         (plan.size[1], plan.size[0]),

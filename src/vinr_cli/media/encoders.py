@@ -12,6 +12,7 @@ import imageio_ffmpeg  # type: ignore[import-untyped]
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Mastering, Matrix, Siting, is_hdr, with_layout
 from vinr_cli.errors import EncoderError, UsageError
+from vinr_cli.media.alpha import DECODERS
 from vinr_cli.media.formats import format_name, layout_of
 from vinr_cli.media.listing import parse_pattern
 from vinr_cli.plan.job import EncodeOptions
@@ -180,6 +181,15 @@ _SCREEN_PRIMARIES = frozenset({None, "bt709", "bt470bg", "smpte170m", "smpte240m
 _SCREEN_TRANSFERS = frozenset({None, "bt709", "smpte170m", "smpte240m", "bt470bg", "gamma22"})
 """Tags of video that screens show as sRGB."""
 
+_ALPHA_FORMATS = {"libvpx-vp9": frozenset({"yuva420p"})}
+"""Pixel formats of encoders that take more with alpha than their decoders give back."""
+_ALPHA_UNREAD = frozenset({"libx265"})
+"""Encoders whose alpha hardly any player reads."""
+_NO_TAGS = frozenset({"webp", "gif"})
+"""Formats that say nothing of their colours."""
+_HOLD_ALPHA_APART = frozenset({"matroska", "webm"})
+"""Formats that hold the opacity of VP8 and VP9."""
+
 _FULL_RANGE = frozenset(
     {"libx264", "libx265", "libsvtav1", "libvpx-vp9", "libaom-av1", "h264_nvenc", "hevc_nvenc",
      "av1_nvenc"}
@@ -195,6 +205,9 @@ _LIGHT_OPTIONS = {
     "libsvtav1": ("-svtav1-params", "mastering-display", "content-light", False),
 }
 """How an encoder takes HDR's static data: option, its two keys, and whether in units."""
+
+_APART = ("-syncpoints", "timestamped", "-strict", "experimental")
+"""NUT of version 4, the one that has side data of packets."""
 
 _ALIASES = {"avc": "h264", "x264": "h264", "hevc": "h265", "x265": "h265"}
 _MP4_CODECS = frozenset({"h264", "hevc", "av1", "vp9", "vp8", "vvc", "mpeg4"})
@@ -309,20 +322,14 @@ def choose(
         _require_device(ffmpeg, codec)
     _refuse_rate(container, rate)
     formats = _formats(ffmpeg, codec.encoder, container)
-    settled, notices = _settle_color(options, codec.encoder, color, formats)
+    formats = _formats_with_alpha(name, codec, container, formats) if color.alpha else formats
+    settled, changes = _settle_color(options, codec.encoder, color, formats)
     settled = _as_implied(settled, container, color)
     if name in RENDERED:  # what people asked for, and not what its parts are
-        notices = [text.replace(codec.encoder, name, 1) for text in notices]
-    notices = [*hints, *notices]
-    if container == "gif" and color.depth > MAX_GIF_BITS:
-        notices.append(f"gif has {MAX_GIF_BITS} bits a colour, and 256 colours a picture")
-    if settled.chroma is Chroma.C444 and color.chroma is Chroma.RGB and codec.even:
-        notices.append("few players show 4:4:4; --pix-fmt yuv420p goes everywhere")
-    if container in ("webp", "gif") and is_hdr(color):
-        notices = [text for text in notices if not text.startswith("HDR in 8 bits")]
-        notices.append(f"{container} cannot say that its colours are HDR: they will look pale")
-    if (color.mastering or color.light) and codec.encoder not in _LIGHT_OPTIONS:
-        notices.append(f"{codec.encoder} does not take the HDR mastering and light-level data")
+        changes = [text.replace(codec.encoder, name, 1) for text in changes]
+    notices = [*hints, *changes, *_notices(name, codec, container, color, settled)]
+    apart = settled.alpha and codec.canonical in DECODERS
+    arguments = _arguments(options, name, codec, settled, container)
     return Encoder(
         name=name,
         encoder=codec.encoder,
@@ -330,13 +337,33 @@ def choose(
         container=container,
         color=settled,
         pix_fmt=_encoder_format(settled, formats),
-        part_format=_part_format(codec.canonical, container),
-        arguments=_arguments(options, name, codec, settled, container),
+        part_format=_part_format(codec.canonical, container, apart=apart),
+        arguments=(*(_APART if apart else ()), *arguments),
         even=codec.even,
         notices=tuple(notices),
         setup=codec.setup,
         upload=codec.upload,
     )
+
+
+def _notices(
+    name: str, codec: Codec, container: str, color: ColorSpec, settled: ColorSpec
+) -> list[str]:
+    """What people may want to know of a codec and a container with the source's colours."""
+    notices = []
+    if container == "gif" and color.depth > MAX_GIF_BITS:
+        notices.append(f"gif has {MAX_GIF_BITS} bits a colour, and 256 colours a picture")
+    if settled.chroma is Chroma.C444 and color.chroma is Chroma.RGB and codec.even:
+        notices.append("few players show 4:4:4; --pix-fmt yuv420p goes everywhere")
+    if settled.depth < color.depth and is_hdr(color) and container not in _NO_TAGS:
+        notices.append("HDR in 8 bits will show bands; a 10-bit --pix-fmt avoids it")
+    if container in _NO_TAGS and is_hdr(color):
+        notices.append(f"{container} cannot say that its colours are HDR: they will look pale")
+    if (color.mastering or color.light) and codec.encoder not in _LIGHT_OPTIONS:
+        notices.append(f"{codec.encoder} does not take the HDR mastering and light-level data")
+    if color.alpha:
+        notices.append(f"the alpha channel is kept: {_spoken_alpha(name, settled)}")
+    return notices
 
 
 def _refuse_rate(container: str, rate: Fraction | None) -> None:
@@ -358,11 +385,39 @@ def _refuse_rate(container: str, rate: Fraction | None) -> None:
 def _formats(ffmpeg: Path, encoder: str, container: str) -> tuple[str, ...]:
     """Pixel formats that an encoder takes and a format of files can hold."""
     if container == "webp":
-        return ("yuv420p",)
+        return ("yuv420p", "yuva420p")
     formats = _pixel_formats(ffmpeg, encoder)
     if container == "yuv4mpegpipe":
         return tuple(f for f in formats if f.startswith(("yuv4", "gray")))
     return formats
+
+
+def _formats_with_alpha(
+    name: str, codec: Codec, container: str, formats: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Pixel formats with which an encoder and a container keep opacity.
+
+    Raises:
+        UsageError: There are none that players read.
+    """
+    known = _ALPHA_FORMATS.get(codec.encoder)
+    kept = tuple(f for f in formats if _has_alpha(f) and (known is None or f in known))
+    apart = codec.canonical in DECODERS  # only Matroska and WebM hold it then
+    if not kept or codec.encoder in _ALPHA_UNREAD or (apart and container not in _HOLD_ALPHA_APART):
+        raise UsageError(
+            f"{name} in {container}", "cannot keep the source's alpha channel",
+            "VP9 in .webm, ProRes in .mov, FFV1 in .mkv, .png and .webp can; "
+            "--no-alpha leaves it out.",
+        )  # fmt: skip
+    return kept
+
+
+def _has_alpha(name: str) -> bool:
+    """Whether a pixel format that vinr can make has opacity."""
+    try:
+        return layout_of(name).alpha
+    except ValueError:
+        return False
 
 
 def _as_implied(settled: ColorSpec, container: str, source: ColorSpec) -> ColorSpec:
@@ -539,6 +594,9 @@ def _default_codec(container: str, color: ColorSpec) -> str:
     usual = {"webm": "vp9", IMAGES: "png"} | {form: row for row, form in RENDERED.items()}
     if container in usual:
         return usual[container]
+    if color.alpha and container in ("mov", "matroska", "nut", "avi"):
+        plain = container == "matroska" and (color.chroma, color.depth) == (Chroma.C420, 8)
+        return "prores" if container == "mov" else "vp9" if plain else "ffv1"
     if container == "avi":
         return "h264"
     return "h265" if color.depth > 8 or is_hdr(color) else "h264"
@@ -555,10 +613,13 @@ def _settle_color(
     options: EncodeOptions, encoder: str, color: ColorSpec, formats: tuple[str, ...]
 ) -> tuple[ColorSpec, list[str]]:
     """Colours for the encoder: as the source's, else the nearest that it takes."""
-    taken = _layouts(formats)
+    taken = _layouts(formats, alpha=color.alpha)
     notices: list[str] = []
     if options.pix_fmt is not None:
         settled = _asked_format(options.pix_fmt, encoder, color, taken)
+        if color.alpha and not _has_alpha(options.pix_fmt):
+            cause = "has no alpha channel, which the source has"
+            raise UsageError(options.pix_fmt, cause, "--no-alpha leaves it out.")
     else:
         settled = _nearest(color, encoder, taken)
         gray = color.chroma is Chroma.GRAY and settled.depth == color.depth
@@ -569,21 +630,23 @@ def _settle_color(
         settled = replace(settled, full_range=False)
     if settled.chroma is not Chroma.C420 and settled.siting is Siting.TOPLEFT:
         settled = replace(settled, siting=Siting.LEFT)
-    if settled.depth < color.depth and is_hdr(color):
-        notices.append("HDR in 8 bits will show bands; a 10-bit --pix-fmt avoids it")
     return settled, notices
 
 
-def _layouts(formats: tuple[str, ...]) -> set[tuple[Chroma, int]] | None:
-    """Plane layouts and depths among an encoder's formats; None if it takes any."""
-    found = set()
+def _layouts(formats: tuple[str, ...], *, alpha: bool) -> set[tuple[Chroma, int]] | None:
+    """Plane layouts and depths among an encoder's formats; None if it takes any.
+
+    Where none is without alpha, those with it are taken: ffmpeg makes frames opaque.
+    """
+    found: set[tuple[Chroma, int]] = set()
+    rest: set[tuple[Chroma, int]] = set()
     for name in formats:
         try:
             layout = layout_of(name)
         except ValueError:
             continue  # a hardware surface
-        found.add((layout.chroma, layout.depth))
-    return found or None
+        (found if layout.alpha == alpha else rest).add((layout.chroma, layout.depth))
+    return found or rest or None
 
 
 def _asked_format(
@@ -596,7 +659,7 @@ def _asked_format(
         fix = "Try yuv420p, yuv420p10le, yuv422p10le or yuv444p."
         raise UsageError(name, "unknown or unusable pixel format", fix) from error
     if taken is not None and (layout.chroma, layout.depth) not in taken:
-        names = sorted({format_name(c, d) for c, d in taken})
+        names = sorted({format_name(c, d, color.alpha) for c, d in taken})
         raise UsageError(name, f"{encoder} does not take it", f"It takes {', '.join(names)}.")
     return with_layout(color, layout.chroma, layout.depth)
 
@@ -631,7 +694,7 @@ def _nearest(color: ColorSpec, encoder: str, taken: set[tuple[Chroma, int]] | No
 
 def _encoder_format(color: ColorSpec, formats: tuple[str, ...]) -> str:
     """The encoder's own name for a layout and depth; planar where it has that."""
-    plain = format_name(color.chroma, color.depth)
+    plain = format_name(color.chroma, color.depth, color.alpha)
     if not formats or plain in formats:
         return plain
     for name in formats:
@@ -639,14 +702,31 @@ def _encoder_format(color: ColorSpec, formats: tuple[str, ...]) -> str:
             layout = layout_of(name)
         except ValueError:
             continue
-        same = (layout.chroma, layout.depth) == (color.chroma, color.depth)
+        same = (layout.chroma, layout.depth, layout.alpha) == (
+            color.chroma, color.depth, color.alpha
+        )  # fmt: skip
         if same and not name.startswith("yuvj"):
             return name
     return plain
 
 
-def _part_format(canonical: str, container: str) -> str:
-    """A format that holds the codec and keeps timestamps exactly."""
+def _spoken_alpha(name: str, color: ColorSpec) -> str:
+    """How a codec keeps opacity."""
+    if name == "gif":
+        return "gif has pixels that are opaque and pixels that are not, and nothing in between"
+    return f"{name} with {color.depth} bits of it"
+
+
+def _part_format(canonical: str, container: str, *, apart: bool = False) -> str:
+    """A format that holds the codec and keeps timestamps exactly.
+
+    Args:
+        canonical: ffmpeg's name of the codec.
+        container: ffmpeg's name of the target's format.
+        apart: Whether packets carry opacity as side data: NUT keeps that beside exact times.
+    """
+    if apart:
+        return "nut"
     if container == "avi":
         return "nut"  # AVI wants H.264 with start codes, which MP4 takes away
     if canonical in _MP4_CODECS or canonical == "ffv1":

@@ -72,6 +72,18 @@ _STEMS = {
     Chroma.C444: "yuv444p",
     Chroma.RGB: "gbrp",
 }
+_ALPHA_STEMS = {
+    Chroma.C420: "yuva420p",
+    Chroma.C422: "yuva422p",
+    Chroma.C444: "yuva444p",
+    Chroma.RGB: "gbrap",
+}
+_ALPHA_DEPTHS = {
+    Chroma.C420: (8, 9, 10, 16),
+    Chroma.C422: (8, 9, 10, 12, 16),
+    Chroma.C444: (8, 9, 10, 12, 16),
+    Chroma.RGB: (8, 10, 12, 14, 16),
+}
 _DEPTHS = {
     Chroma.GRAY: (8, 9, 10, 12, 14, 16),
     Chroma.C420: (8, 9, 10, 12, 14, 16),
@@ -97,9 +109,9 @@ class Layout:
     Attributes:
         chroma: Plane layout.
         depth: Bits per sample of the canonical format, 8 to 16.
-        name: The canonical format's name; always planar, little-endian, without alpha.
+        name: The canonical format's name; always planar, little-endian, with alpha if there is any.
         direct: Whether the first planes of the given format are the canonical ones as they are.
-        alpha: Whether the given format has an alpha channel, which the canonical one drops.
+        alpha: Whether the given format has an alpha channel.
         full_range: True if the format itself means full range (the yuvj family and RGB).
     """
 
@@ -111,15 +123,22 @@ class Layout:
     full_range: bool
 
 
-def format_name(chroma: Chroma, depth: int) -> str:
+def format_name(chroma: Chroma, depth: int, alpha: bool = False) -> str:
     """Name of the canonical pixel format of a plane layout and depth.
+
+    Args:
+        chroma: Plane layout.
+        depth: Bits per sample.
+        alpha: Whether there is a plane of opacity.
 
     Raises:
         ValueError: If ffmpeg has no such format.
     """
-    if depth not in _DEPTHS[chroma]:
-        raise ValueError(f"no pixel format of {chroma.value} has {depth} bits")
-    return _STEMS[chroma] + (f"{depth}le" if depth > 8 else "")
+    stems, depths = (_ALPHA_STEMS, _ALPHA_DEPTHS) if alpha else (_STEMS, _DEPTHS)
+    if depth not in depths.get(chroma, ()):
+        with_alpha = " with alpha" if alpha else ""
+        raise ValueError(f"no pixel format of {chroma.value}{with_alpha} has {depth} bits")
+    return stems[chroma] + (f"{depth}le" if depth > 8 else "")
 
 
 def layout_of(name: str) -> Layout:
@@ -133,17 +152,19 @@ def layout_of(name: str) -> Layout:
     components = form.components
     if not components or form.is_bayer or "f16" in name or "f32" in name or name[:3] == "xyz":
         raise ValueError(f"pixel format {name} is not supported")
-    alpha = any(c.is_alpha for c in components) or name in ("pal8",)
+    alpha = any(c.is_alpha for c in components) and name != "pal8"
     bits = max(c.bits for c in components)
     if bits > 16:
         raise ValueError(f"pixel format {name} is not supported")
     chroma = _chroma_of(form)
-    depth = next(d for d in _DEPTHS[chroma] if d >= bits)
-    canonical = format_name(chroma, depth)
+    if alpha and chroma is Chroma.GRAY:
+        chroma = Chroma.RGB  # there is no planar format of gray and alpha
+    depth = next(d for d in (_ALPHA_DEPTHS if alpha else _DEPTHS)[chroma] if d >= bits)
+    canonical = format_name(chroma, depth, alpha)
     match = _PLANAR.fullmatch(name)
-    direct = bool(match) and not form.is_big_endian and _is_plain(form, chroma, depth)
+    direct = bool(match) and not form.is_big_endian and _is_plain(form, canonical)
     full = chroma is Chroma.RGB or name.startswith("yuvj") or name in ("monow", "monob")
-    return Layout(chroma, depth, canonical, direct, alpha and name != "pal8", full)
+    return Layout(chroma, depth, canonical, direct, alpha, full)
 
 
 def _chroma_of(form: VideoFormat) -> Chroma:
@@ -157,11 +178,12 @@ def _chroma_of(form: VideoFormat) -> Chroma:
     return _LAYOUT_OF_SUBSAMPLING[(steps[0].bit_length() - 1, steps[1].bit_length() - 1)]
 
 
-def _is_plain(form: VideoFormat, chroma: Chroma, depth: int) -> bool:
-    """Whether each colour component has its own plane, of the canonical size and depth."""
-    want = VideoFormat(format_name(chroma, depth), 64, 64).components
-    have = [c for c in form.components if not c.is_alpha]
-    return len({c.plane for c in form.components}) == len(form.components) and all(
+def _is_plain(form: VideoFormat, canonical: str) -> bool:
+    """Whether each component has its own plane, of the canonical size and depth."""
+    want = VideoFormat(canonical, 64, 64).components
+    have = form.components
+    same = len(have) == len(want) and len({c.plane for c in have}) == len(have)
+    return same and all(
         (h.bits, h.width, h.height) == (w.bits, w.width, w.height)
         for h, w in zip(have, want, strict=True)
     )
@@ -180,4 +202,4 @@ def siting_of(chroma: Chroma, codec: str) -> Siting:
 
 def pixel_format(spec: ColorSpec) -> str:
     """Canonical pixel format of a colour description."""
-    return format_name(spec.chroma, spec.depth)
+    return format_name(spec.chroma, spec.depth, spec.alpha)

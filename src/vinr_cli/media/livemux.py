@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from vinr_cli.color.spec import ColorSpec, output_tags
 from vinr_cli.errors import VinrError
+from vinr_cli.media.alpha import DECODERS, TAG, repair
 from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, url, writing
 from vinr_cli.media.encoders import IMAGES
 from vinr_cli.media.formats import FULL, MATRICES, PRIMARIES, STUDIO, TRANSFERS
@@ -321,6 +322,8 @@ class LiveMux:
         picture = cast(VideoStream, add_copy(out, video))
         picture.metadata.clear()
         picture.metadata.update(kept_tags(target.video_tags))
+        if target.color.alpha and codec_name(video) in DECODERS:
+            picture.metadata[TAG] = "1"
         if target.rate is not None:
             picture.codec_context.framerate = target.rate
             if target.form == "avi":
@@ -347,6 +350,7 @@ class LiveMux:
                 continue
             # NUT has no times before zero, so its muxer moves a film that is coded ahead. Its first
             # packet is its first frame.
+            repair(packet)
             ahead = packet.pts if ahead is None else ahead
             packet.pts += offset - ahead
             packet.dts = clock.next(packet.pts)

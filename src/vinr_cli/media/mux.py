@@ -23,6 +23,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vinr_cli.errors import EncoderError, OutputError, VerificationError
+from vinr_cli.media.alpha import TAG, carries_opacity, repair, tag_colours
 from vinr_cli.media.animate import write_gif, write_webp, write_y4m
 from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of, writing
 from vinr_cli.media.encoders import RENDERED, container_of
@@ -437,6 +438,9 @@ class _Mux:
             original = source.streams[self.source.video.index]
             picture.metadata.update(kept_tags(original.metadata))
             picture.disposition = original.disposition
+        if carries_opacity(video):
+            picture.metadata[TAG] = "1"
+            tag_colours(picture.codec_context, self.source.video.color)  # NUT has none
         rate = _constant_rate(pts, video.time_base or ONE)
         self._count_frames(picture, source, rate)
         if rate is not None:
@@ -488,6 +492,7 @@ class _Mux:
                 for packet in container.demux(container.streams.video[0]):
                     if not packet.size or packet.pts is None:
                         continue
+                    repair(packet)
                     packet.pts += piece.offset
                     after = bisect_right(pts, packet.pts)
                     packet.duration = pts[after] - packet.pts if after < len(pts) else final

@@ -26,6 +26,7 @@ from vinr_cli.color.spec import (
     matrix_of_tag,
 )
 from vinr_cli.errors import InputError
+from vinr_cli.media.alpha import DECODERS, is_apart, open_decoder, sees_through
 from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, require_file, url, words_of
 from vinr_cli.media.formats import (
     FULL,
@@ -35,6 +36,7 @@ from vinr_cli.media.formats import (
     TRANSFERS,
     Layout,
     layout_of,
+    pixel_format,
     siting_of,
 )
 from vinr_cli.media.limits import container_options, decoder_options
@@ -79,7 +81,7 @@ class VideoInfo:
         interlaced: Whether the first frame is interlaced.
         mirrored: Whether `FrameReader` mirrors frames, left to right; `rotation` comes after it.
         deinterlace: Whether `FrameReader` makes whole pictures of interlaced frames.
-        alpha: Whether the stream has an alpha channel, which is dropped.
+        alpha: Whether the stream has an alpha channel; `color` says whether it is kept.
     """
 
     index: int
@@ -217,9 +219,9 @@ def describe_container(path: Path, container: InputContainer, size_bytes: int) -
         av.error.FFmpegError, OSError: As PyAV raises them.
     """
     stream = _main_video(path, container)
-    frame = _first_frame(path, container, stream)
+    frame, whole = _first_frame(path, container, stream)
     notices: list[str] = []
-    video = _describe_video(path, stream, frame, notices)
+    video = _describe_video(path, stream, (frame, whole), notices)
     return MediaInfo(
         path=path,
         container=container.format.name,
@@ -375,18 +377,31 @@ def _main_video(path: Path, container: InputContainer) -> VideoStream:
     return chosen
 
 
-def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> VideoFrame:
-    """Decode up to the first frame; damaged packets before it are skipped."""
+def _first_frame(
+    path: Path, container: InputContainer, stream: VideoStream
+) -> tuple[VideoFrame, VideoFrame]:
+    """Decode up to the first frame; damaged packets before it are skipped.
+
+    Returns:
+        The frame, which says everything about the stream, and the one that is read: the same, but
+        where opacity is stored apart, the one that has it.
+    """
     reason: BaseException | None = None
+    found: list[VideoFrame] = []
+    whole: list[VideoFrame] = []
     try:
+        apart = open_decoder(stream) if is_apart(stream) else None
         for packet in container.demux(stream):
             try:
-                frames = packet.decode()
+                found += packet.decode()
+                whole += [] if apart is None else apart.decode(packet)
             except LIBRARY_ERRORS as error:
                 reason = error
                 continue
-            if frames:
-                return frames[0]
+            if found and apart is None:
+                return found[0], found[0]
+            if found and whole:
+                return found[0], whole[0]
     except LIBRARY_ERRORS as error:
         reason = error
     cause = f"no frame of its {codec_name(stream)} video can be decoded"
@@ -394,9 +409,13 @@ def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> 
 
 
 def _describe_video(
-    path: Path, stream: VideoStream, frame: VideoFrame, notices: list[str]
+    path: Path,
+    stream: VideoStream,
+    frames: tuple[VideoFrame, VideoFrame],
+    notices: list[str],
 ) -> VideoInfo:
-    """Describe the main stream by its header and first frame."""
+    """Describe the main stream by its header and what `_first_frame` gives."""
+    frame, whole = frames
     try:
         layout = layout_of(frame.format.name)
     except ValueError as error:
@@ -408,9 +427,8 @@ def _describe_video(
     if layout.chroma is Chroma.C420:
         color = replace(color, siting=stated_siting(stream) or color.siting)
     notices.extend(_lost_with(frame))
-    alpha = layout.alpha or stream.metadata.get("alpha_mode") == "1"  # WebM keeps it apart
-    if alpha:
-        notices.append("the alpha channel is dropped")
+    alpha = whole is not frame or _is_seen(frame, layout, codec)
+    color = replace(color, alpha=alpha)
     if frame.interlaced_frame:
         notices.append("interlaced video: bwdif makes whole pictures of it")
     time_base = stream.time_base or Fraction(1, _MICROSECONDS)
@@ -419,7 +437,7 @@ def _describe_video(
         codec=codec,
         width=frame.width,
         height=frame.height,
-        pix_fmt=frame.format.name,
+        pix_fmt=whole.format.name,
         color=color,
         time_base=time_base,
         rate=_rate(stream),
@@ -441,6 +459,7 @@ def describe_picture(
     *,
     rate: Fraction,
     aspect: Fraction,
+    upright: tuple[int, bool],
     count: int,
     notices: list[str],
 ) -> VideoInfo:
@@ -452,6 +471,7 @@ def describe_picture(
         frame: It, decoded.
         rate: Frames per second.
         aspect: Width of a pixel over its height.
+        upright: Degrees to turn it clockwise, and whether to mirror it before.
         count: How many pictures there are.
         notices: Takes what the user should know.
 
@@ -462,11 +482,11 @@ def describe_picture(
         layout = layout_of(frame.format.name)
     except ValueError as error:
         raise InputError(path, str(error)) from error
-    rotation, mirrored = _rotation(frame, notices)
+    rotation, mirrored = upright
     lines = frame.width if rotation in (90, 270) else frame.height
     color = _color(frame, layout, codec, lines, notices)
-    if layout.alpha:
-        notices.append("the alpha channel is dropped")
+    alpha = _is_seen(frame, layout, codec)
+    color = replace(color, alpha=alpha)
     if _side_data(frame, SideDataType.ICC_PROFILE):
         notices.append("the pictures' ICC profile is not applied and not kept")
     return VideoInfo(
@@ -484,14 +504,9 @@ def describe_picture(
         sample_aspect=aspect,
         rotation=rotation,
         interlaced=False,
-        alpha=layout.alpha,
+        alpha=alpha,
         mirrored=mirrored,
     )
-
-
-def upright_of(frame: VideoFrame) -> tuple[int, bool]:
-    """Clockwise degrees that show a frame upright, and whether it is mirrored before that."""
-    return _rotation(frame, [])
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
@@ -509,16 +524,11 @@ def _seconds(ticks: int | None, time_base: Fraction) -> Fraction | None:
 
 def _side_data(frame: VideoFrame, kind: SideDataType) -> bytes:
     """A frame's side data of one kind, as ffmpeg's structure lies in memory; empty if none."""
-    data = cast("Iterable[SideData]", frame.side_data)  # a Mapping by name, but it yields values
-    return next((bytes(d) for d in data if _kind_of(d) == kind), b"")
-
-
-def _kind_of(data: SideData) -> SideDataType | None:
-    """The kind of side data; None for one that PyAV has no name for, such as EXIF."""
     try:
-        return data.type
-    except ValueError:
-        return None
+        data = cast("Iterable[SideData]", frame.side_data)  # a Mapping by name, that yields values
+    except ValueError:  # there is a kind among them that this PyAV has no name for, such as Exif
+        return b""
+    return next((bytes(d) for d in data if d.type == kind), b"")
 
 
 def _mastering(frame: VideoFrame) -> Mastering | None:
@@ -566,6 +576,28 @@ def without_deinterlacing(media: MediaInfo) -> MediaInfo:
     return replace(media, video=replace(media.video, deinterlace=False), notices=notices)
 
 
+def dropping_alpha(media: MediaInfo) -> MediaInfo:
+    """The same file, of whose opacity nothing is read."""
+    video = media.video
+    if not video.color.alpha:
+        return media
+    color = replace(video.color, alpha=False)
+    pix_fmt = pixel_format(color) if video.codec in DECODERS else video.pix_fmt
+    notices = (*media.notices, "the alpha channel is left out: the colours are shown as stored")
+    return replace(media, video=replace(video, color=color, pix_fmt=pix_fmt), notices=notices)
+
+
+def _is_seen(frame: VideoFrame, layout: Layout, codec: str) -> bool:
+    """Whether a stream has opacity, by its first frame.
+
+    Decoders of GIF give a channel in any case, and a palette has one that is seldom used: there
+    the pixels decide.
+    """
+    if codec == "gif" or frame.format.name == "pal8":
+        return sees_through(frame)
+    return layout.alpha
+
+
 def _rotation(frame: VideoFrame, notices: list[str]) -> tuple[int, bool]:
     """Clockwise degrees that show a frame upright, and whether it is mirrored before.
 
@@ -574,7 +606,7 @@ def _rotation(frame: VideoFrame, notices: list[str]) -> tuple[int, bool]:
     """
     matrix = _side_data(frame, SideDataType.DISPLAYMATRIX)
     if len(matrix) < _MATRIX_BYTES:
-        return 0, False
+        return round(-frame.rotation / 90) * 90 % 360, False
     a, b, _, c, d = memoryview(matrix).cast("i")[:5]
     mirrored = a * d - b * c < 0
     degrees = (-frame.rotation + (180 if mirrored else 0)) % 360

@@ -12,6 +12,7 @@ from typing import Self, cast
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from vinr_cli.color.spec import Chroma
 from vinr_cli.errors import InputError
+from vinr_cli.media.alpha import is_apart, open_decoder
 from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, require_file, words_of
 from vinr_cli.media.deinterlace import deinterlaced
 from vinr_cli.media.formats import layout_of, pixel_format
@@ -57,8 +59,8 @@ class Frame:
         pts: Presentation time in ticks of the stream's time base, greater than the one before.
         duration: Ticks that the file shows it for; None if the file does not say.
         planes: C-contiguous arrays (h_p, w_p), uint8 for 8 bits and uint16 above, in the order Y,
-            Cb, Cr or R, G, B or gray, as the stream's `ColorSpec` says. Not shared with the
-            decoder.
+            Cb, Cr or R, G, B or gray, and alpha, as the stream's `ColorSpec` says. Not shared with
+            the decoder.
         change: Score of the change from the frame before, see `SceneScorer`; None if not asked for.
     """
 
@@ -122,6 +124,7 @@ class FrameReader:
         self._damaged = 0
         self._awaited: set[int] = set()
         self._reformatted = False
+        self._decoder: VideoCodecContext | None = None  # None for the stream's own
 
     def require_source(self) -> None:
         """Refuse what cannot be opened, before anything is decoded.
@@ -283,6 +286,9 @@ class FrameReader:
             self._container = self._opened()
             stream = cast(VideoStream, self._container.streams[self._info.index])
             stream.thread_type = "AUTO"
+            self._decoder = None
+            if self._info.color.alpha and is_apart(stream):
+                self._decoder = open_decoder(stream)
         if seek_to is not None:
             try:
                 self._container.seek(seek_to, stream=stream)
@@ -336,7 +342,7 @@ class FrameReader:
         came, not to the packet that was just given.
         """
         try:
-            return packet.decode()
+            return packet.decode() if self._decoder is None else self._decoder.decode(packet)
         except av.error.MemoryError as error:
             cause = f"decoding failed after {self.where(last)}: {words_of(error)}"
             raise InputError(self._path, cause) from error
@@ -369,10 +375,10 @@ def planes_of(frame: VideoFrame, info: VideoInfo) -> tuple[Plane, ...]:
     if not layout.direct or layout.name != wanted:
         frame = frame.reformat(format=wanted)
     deep = info.color.depth > 8
-    planes = tuple(_copy(p, deep) for p in frame.planes[: 1 if len(frame.planes) < 3 else 3])
+    planes = tuple(_copy(p, deep) for p in frame.planes)
     if info.color.chroma is Chroma.RGB:
-        green, blue, red = planes
-        return (red, green, blue)
+        green, blue, red, *alpha = planes
+        return (red, green, blue, *alpha)
     return planes
 
 

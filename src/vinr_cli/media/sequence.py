@@ -23,7 +23,6 @@ from vinr_cli.media.probe import (
     Timestamps,
     VideoInfo,
     describe_picture,
-    upright_of,
 )
 from vinr_cli.media.reader import FrameReader, Plane, planes_of
 from vinr_cli.media.stills import Still, decode, look
@@ -70,6 +69,7 @@ def probe_sequence(path: Path, rate: Fraction | None) -> MediaInfo:
             picture.frame,
             rate=rate,
             aspect=picture.aspect,
+            upright=picture.upright,
             count=len(files),
             notices=notices,
         ),
@@ -216,16 +216,16 @@ class SequenceReader(FrameReader):
         if (frame.width, frame.height) != (info.width, info.height):
             cause = f"is {frame.width}x{frame.height}, not {info.width}x{info.height}"
             raise InputError(file, cause, "All pictures must have one size.")
-        upright = upright_of(frame)
-        self._upright = self._upright or upright
-        if upright != self._upright:
+        self._upright = self._upright or picture.upright
+        if picture.upright != self._upright:
             cause = "is marked to be turned another way than the pictures before"
             raise InputError(file, cause, "Save all pictures upright.")
         return frame
 
     def _copied(self, frame: VideoFrame) -> tuple[Plane, ...]:
         layout = layout_of(frame.format.name)
-        own = replace(self._info.color, chroma=layout.chroma, depth=layout.depth)
+        alpha = self._info.color.alpha and (layout.alpha or frame.format.name == "pal8")
+        own = replace(self._info.color, chroma=layout.chroma, depth=layout.depth, alpha=alpha)
         planes = planes_of(frame, replace(self._info, color=own))
         return fitted(planes, own, self._info.color)
 
@@ -238,7 +238,7 @@ class SequenceReader(FrameReader):
 
 
 def fitted(planes: tuple[Plane, ...], own: ColorSpec, wanted: ColorSpec) -> tuple[Plane, ...]:
-    """A picture's planes in a richer layout, exactly: gray as colours, 8 bits as 16.
+    """A picture's planes in a richer layout, exactly: gray as colours, 8 bits as 16, opaque.
 
     Args:
         planes: The picture's samples.
@@ -252,6 +252,9 @@ def fitted(planes: tuple[Plane, ...], own: ColorSpec, wanted: ColorSpec) -> tupl
         if own.chroma is not Chroma.GRAY or wanted.chroma is not Chroma.RGB:
             raise ValueError(f"{own.chroma} samples among {wanted.chroma} ones")
         planes = (planes[0], planes[0], planes[0])
+    if wanted.alpha and not own.alpha:
+        opaque = np.full_like(planes[0], (1 << own.depth) - 1)
+        planes = (*planes, opaque)
     if own.depth == wanted.depth:
         return planes
     top, most = (1 << own.depth) - 1, (1 << wanted.depth) - 1

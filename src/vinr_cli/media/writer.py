@@ -113,7 +113,8 @@ class FrameWriter:
         self.frames = 0
         self.encoder = encoder or choose(options, container_of(path), color, rate=rate)
         wanted = self.encoder.color
-        if (wanted.chroma, wanted.depth) != (color.chroma, color.depth):
+        same = (wanted.chroma, wanted.depth, wanted.alpha)
+        if same != (color.chroma, color.depth, color.alpha):
             cause = f"does not take {color.chroma} frames of {color.depth} bits"
             raise EncoderError(self.encoder.encoder, cause)
         self._shapes = plane_shapes(color, height, width)
@@ -212,7 +213,7 @@ class FrameWriter:
             raise ValueError(f"planes of {[str(p.dtype) for p in planes]} for {kind}")
         ordered = list(planes)
         if self._color.chroma is Chroma.RGB:
-            ordered = [planes[1], planes[2], planes[0]]
+            ordered = [planes[1], planes[2], planes[0], *planes[3:]]
         return b"".join(np.ascontiguousarray(p, dtype=kind).data for p in ordered)
 
     def _open_pipe(self, pipe: IO[bytes]) -> tuple[OutputContainer, VideoStream]:

@@ -108,6 +108,7 @@ class JobSpec:
         deinterlace: Whether whole pictures are made of frames that are marked interlaced.
         audio: Whether sound tracks are kept.
         subtitles: Whether subtitle tracks are kept.
+        alpha: Whether opacity is kept; a codec that cannot is refused then.
         overwrite: Whether an existing output may be replaced.
         memory_limit: Bytes that windows and tiles may use; None asks the device.
         tile: LR tile side in pixels; None lets the memory decide, 0 forbids tiles.
@@ -137,6 +138,7 @@ class JobSpec:
     deinterlace: bool = True
     audio: bool = True
     subtitles: bool = True
+    alpha: bool = True
     overwrite: bool = False
     memory_limit: int | None = None
     tile: int | None = None
