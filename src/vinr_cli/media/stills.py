@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from vinr_cli.errors import InputError
 from vinr_cli.media.borders import LIBRARY_ERRORS, words_of
+from vinr_cli.media.exif import orientation_of
 from vinr_cli.media.limits import MAX_PIXELS, decoder_options
 
 _SIGNATURES = {
@@ -66,10 +67,12 @@ class Picture:
     Attributes:
         frame: Its samples; without a time.
         aspect: Width of a pixel over its height.
+        upright: Degrees to turn it clockwise, and whether to mirror it left to right before.
     """
 
     frame: VideoFrame
     aspect: Fraction
+    upright: tuple[int, bool]
 
 
 def look(path: Path) -> Still:
@@ -137,4 +140,5 @@ def decode(path: Path, codec: str) -> Picture:
         raise InputError(path, f"cannot be read as a picture: {words_of(error)}") from error
     if len(frames) != 1 or frames[0].is_corrupt:
         raise InputError(path, "is damaged" if frames else "holds no picture")
-    return Picture(frames[0], context.sample_aspect_ratio or Fraction(1))
+    aspect = context.sample_aspect_ratio or Fraction(1)
+    return Picture(frames[0], aspect, orientation_of(data, codec))
