@@ -274,6 +274,94 @@ def test_an_hour_does_not_drift_and_needs_no_memory() -> None:
     assert max(sizes) < 1.1 * sizes[0]
 
 
+RATES = (NTSC_FILM, Fraction(30000, 1001), Fraction(60000, 1001))
+TICKS = {
+    "mp4": Fraction(1, 90000),
+    "mov": Fraction(1, 600),
+    "mkv": MILLISECOND,
+    "webm": MILLISECOND,
+    "ts": Fraction(1, 90000),
+    "avi": None,
+}
+"""Seconds a tick as containers usually have them; AVI's tick is a frame."""
+
+
+def long_pts(rate: Fraction, tick: Fraction, indices: Sequence[int]) -> list[int]:
+    """Times of some frames of a constant rate, rounded to ticks as a muxer does."""
+    return [math.floor(i / (rate * tick) + Fraction(1, 2)) for i in indices]
+
+
+@pytest.mark.parametrize("hours", [1, 10])
+@pytest.mark.parametrize("name", TICKS)
+@pytest.mark.parametrize("rate", RATES, ids=["23.976", "29.97", "59.94"])
+def test_hours_stay_on_the_exact_grid(rate: Fraction, name: str, hours: int) -> None:
+    """After hours in any container's ticks, frames and those between lie exactly on the rate.
+
+    Of all frames, a hundred at every quarter of an hour are looked at.
+    """
+    tick = TICKS[name] or 1 / rate
+    spots = [math.floor(900 * q * rate) for q in range(4 * hours)]
+    indices = [i for spot in spots for i in range(spot, spot + 100)]
+    pts = long_pts(rate, tick, indices)
+    timeline = Timeline(multiply(2), tick, source_rate=rate)
+
+    frames = [f for p in pts for f in timeline.push(p)] + timeline.finish(pts[1])
+
+    assert timeline.rate == 2 * rate
+    shown = {f.pair: f.pts * timeline.time_base for f in frames if f.t == 0}
+    assert all(shown[k] == i / rate for k, i in enumerate(indices[:-1]))
+    steps = {(a.pts, b.pts) for a, b in itertools.pairwise(frames) if a.pair == b.pair}
+    assert max(b - a for a, b in steps) >= 1
+    assert timeline.duration == (indices[-1] + 1) / rate
+
+
+@pytest.mark.parametrize("name", ["mov", "mkv", "ts"])
+@pytest.mark.parametrize("rate", RATES, ids=["23.976", "29.97", "59.94"])
+def test_the_rate_of_an_hour_is_found_in_any_ticks(rate: Fraction, name: str) -> None:
+    """An hour's times, rounded to the container's ticks, are known as the exact rate."""
+    tick = TICKS[name] or 1 / rate
+    pts = long_pts(rate, tick, range(math.floor(3600 * rate)))
+    assert constant_rate(pts, tick, None) == rate
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TICKS)
+@pytest.mark.parametrize("rate", RATES, ids=["23.976", "29.97", "59.94"])
+def test_every_frame_of_an_hour_is_where_it_should_be(rate: Fraction, name: str) -> None:
+    """All outputs of an hour at 60 frames/s lie at k/60, and each shows its instant exactly."""
+    tick = TICKS[name] or 1 / rate
+    timeline = Timeline(target(60), tick, source_rate=rate)
+    count = 0
+    for p in long_pts(rate, tick, range(math.floor(3600 * rate))):
+        for frame in timeline.push(p):
+            assert frame.index == count
+            assert frame.pts * timeline.time_base == Fraction(count, 60)
+            assert (frame.pair + frame.t) / rate == Fraction(count, 60)
+            count += 1
+    timeline.finish(None)
+    assert timeline.duration == math.floor(3600 * rate) / rate
+    assert timeline.outputs == count_frames(target(60), timeline.sources, timeline.duration)
+
+
+@pytest.mark.parametrize("tick", [Fraction(1, 90000), MILLISECOND, Fraction(1, 600)])
+def test_ten_hours_of_a_varying_rate_do_not_drift(tick: Fraction) -> None:
+    """Every source frame of ten hours of gaps and bursts is shown at its own time, to a tick."""
+    rng = random.Random(7)  # noqa: S311 - test data
+    pts = [0]
+    while pts[-1] * tick < 36000:
+        pts.append(
+            pts[-1]
+            + max(1, round(rng.choice([Fraction(1, 60), *map(Fraction, (1, 7, 30))]) / tick))
+        )
+    timeline, frames = run(multiply("5/2"), pts, tick, None, 1)
+    exact = {f.pair: f for f in frames if f.t == 0}
+    for i, p in enumerate(pts[:-1]):
+        if i in exact:
+            off = abs(exact[i].pts * timeline.time_base - p * tick)
+            assert off <= timeline.time_base / 2
+    assert timeline.duration == (pts[-1] + 1) * tick
+
+
 @pytest.mark.parametrize(
     ("request_", "tick", "rate", "ticks"),
     [
