@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from vinr_cli.color.spec import Chroma, Siting
 from vinr_cli.errors import InputError, OutputError, OutputExistsError, UsageError
 from vinr_cli.jobs.pictures import require_pictures
 from vinr_cli.jobs.repeats import look_for_repeats
@@ -16,6 +15,7 @@ from vinr_cli.media.encoders import (
     MAX_WEBP_SIDE,
     STREAMED,
     Encoder,
+    centred,
     choose,
     container_of,
     needs_even,
@@ -230,9 +230,7 @@ def _turned(media: MediaInfo, encoder: Encoder) -> tuple[MediaInfo, Encoder, int
     degrees = media.video.rotation
     if not degrees or encoder.container in KEEP_ROTATION:
         return media, encoder, 0
-    if encoder.color.chroma is Chroma.C420:
-        encoder = replace(encoder, color=replace(encoder.color, siting=Siting.CENTER))
-    return replace(media, video=replace(media.video, rotation=0)), encoder, degrees
+    return replace(media, video=replace(media.video, rotation=0)), centred(encoder), degrees
 
 
 def require_target(plan: Plan) -> None:

@@ -439,6 +439,13 @@ def _as_implied(settled: ColorSpec, container: str, source: ColorSpec) -> ColorS
     return replace(settled, full_range=True)
 
 
+def centred(encoder: Encoder) -> Encoder:
+    """The encoder of frames whose 4:2:0 chroma lies between the pixels, the same from all sides."""
+    if encoder.color.chroma is not Chroma.C420:
+        return encoder
+    return replace(encoder, color=replace(encoder.color, siting=Siting.CENTER))
+
+
 def needs_even(color: ColorSpec, encoder: Encoder) -> bool:
     """Whether width and height must be even for these colours in this encoder."""
     return encoder.even and color.chroma in (Chroma.C420, Chroma.C422)

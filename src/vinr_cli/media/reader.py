@@ -18,7 +18,7 @@ from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vinr_cli.color.spec import Chroma
+from vinr_cli.color.spec import Chroma, ColorSpec, Siting
 from vinr_cli.errors import InputError
 from vinr_cli.media.alpha import is_apart, open_decoder
 from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, require_file, words_of
@@ -216,7 +216,7 @@ class FrameReader:
         with reading(self._path, f"the frame at {self.where(pts)} cannot be used"):
             planes = self._copied(frame)
         if info.mirrored:
-            return tuple(plane[:, ::-1].copy() for plane in planes)
+            return mirrored(planes, info.color)
         return planes
 
     def _copied(self, frame: VideoFrame) -> tuple[Plane, ...]:
@@ -358,6 +358,46 @@ class FrameReader:
         if not self.corrupt:
             self.notices.append(f"the frame at {self.where(frame.pts)} is damaged in part")
         self.corrupt.append(frame.pts)
+
+
+def mirrored(planes: Sequence[Plane], color: ColorSpec) -> tuple[Plane, ...]:
+    """A picture, left to right, with its chroma samples where they are said to lie.
+
+    In an even width, samples beside the left one of two pixels would come out beside the right one;
+    in an odd width that happens to samples between two pixels. There the values half-way between
+    the mirrored samples are taken, by six taps (those of H.264's half samples, ITU-T H.264
+    8.4.2.2.1), so such chroma is not bit for bit the source's.
+
+    Args:
+        planes: In the order of `Frame.planes`.
+        color: Their description.
+    """
+    even = planes[0].shape[1] % 2 == 0
+    halved = color.chroma in (Chroma.C420, Chroma.C422)
+    moved = halved and even is not (color.siting is Siting.CENTER)
+    top = (1 << color.depth) - 1
+    out = []
+    for index, plane in enumerate(planes):
+        flipped = plane[:, ::-1]
+        if moved and index in (1, 2):
+            flipped = _between(flipped, top, before=even)
+        out.append(flipped.copy())
+    return tuple(out)
+
+
+_HALF_SAMPLE = (1, -5, 20, 20, -5, 1)
+"""32 times the weights of the six samples around the place half-way between the middle two."""
+
+
+def _between(plane: Plane, top: int, *, before: bool) -> Plane:
+    """Samples half-way between each and the one before it, or after it; borders are repeated."""
+    padded = np.pad(plane.astype(np.int32), ((0, 0), (3, 3)), mode="edge")
+    start = 0 if before else 1
+    width = plane.shape[1]
+    total = sum(w * padded[:, start + k : start + k + width] for k, w in enumerate(_HALF_SAMPLE))
+    values: NDArray[np.int32] = (np.asarray(total) + 16) >> 5
+    kept = values.clip(0, top)
+    return kept.astype(np.uint8) if plane.dtype == np.uint8 else kept.astype(np.uint16)
 
 
 def planes_of(frame: VideoFrame, info: VideoInfo) -> tuple[Plane, ...]:
