@@ -4,9 +4,10 @@ import pytest
 
 from vinr_cli.cli.batch import run_batch, settle_output, spread
 from vinr_cli.cli.console import Session
+from vinr_cli.cli.options import local
 from vinr_cli.cli.report import LineReports, QuietReports, Reports
 from vinr_cli.errors import EncoderError, OutputError, OutputExistsError, UsageError
-from vinr_cli.plan.job import JobSpec
+from vinr_cli.plan.job import STDIO, JobSpec
 
 TWO = [Path("a.mp4"), Path("b.mp4")]
 
@@ -22,6 +23,26 @@ def test_one_input_takes_a_file_or_a_folder(tmp_path: Path) -> None:
     assert settle_output(str(tmp_path), TWO[:1]) == tmp_path
     assert settle_output(f"{tmp_path}/new/deep/", TWO[:1]) == tmp_path / "new" / "deep"
     assert (tmp_path / "new" / "deep").is_dir()
+
+
+def test_pictures_go_right_into_the_folder_of_one_input(tmp_path: Path) -> None:
+    """--format png fills the folder itself for one input, and a folder in it for each of many."""
+    assert settle_output(f"{tmp_path}/", [Path("a.mp4")], "png") == tmp_path / "%05d.png"
+    both = [Path("a.mp4"), Path("b.mp4")]
+    assert settle_output(f"{tmp_path}/", both, "png") == tmp_path
+    assert settle_output("out.mkv", [Path("a.mp4")], "mkv") == Path("out.mkv")
+
+
+def test_a_dash_is_standard_input_or_output() -> None:
+    """A dash alone is a stream, and stands alone; with a folder before it, it is a file."""
+    assert settle_output("-", [Path("a.mp4")]) == STDIO
+    assert settle_output("./-", [Path("a.mp4")]) == Path("-").absolute()
+    assert local("-") == STDIO
+    assert local("./-") == Path("-").absolute()
+    with pytest.raises(UsageError, match="one stream"):
+        settle_output("-", [Path("a.mp4"), Path("b.mp4")])
+    with pytest.raises(UsageError, match="stands alone"):
+        spread(JobSpec(STDIO), [STDIO, Path("b.mp4")])
 
 
 def test_several_inputs_need_a_folder(tmp_path: Path) -> None:

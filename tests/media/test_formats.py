@@ -73,6 +73,7 @@ def test_full_range_formats_say_so() -> None:
 def test_codecs_imply_their_siting() -> None:
     """JPEG and MPEG-1 centre 4:2:0 chroma; later codecs put it on the left."""
     assert siting_of(Chroma.C420, "mjpeg") is Siting.CENTER
+    assert siting_of(Chroma.C420, "webp") is Siting.CENTER
     assert siting_of(Chroma.C420, "h264") is Siting.LEFT
     assert siting_of(Chroma.C422, "mjpeg") is Siting.LEFT
 

@@ -192,10 +192,10 @@ def _is_plain(form: VideoFormat, canonical: str) -> bool:
 def siting_of(chroma: Chroma, codec: str) -> Siting:
     """Chroma siting that a codec implies when the stream does not say otherwise.
 
-    MPEG-1 and JPEG centre the chroma samples between the luma samples (H.273 type 1); MPEG-2 and
-    all later codecs put them in the column of the left one (type 0).
+    MPEG-1, JPEG and WebP centre the chroma samples between the luma samples (H.273 type 1); MPEG-2
+    and all later codecs put them in the column of the left one (type 0).
     """
-    if chroma is Chroma.C420 and codec in ("mjpeg", "mpeg1video"):
+    if chroma is Chroma.C420 and codec in ("mjpeg", "mpeg1video", "webp"):
         return Siting.CENTER
     return Siting.LEFT
 
