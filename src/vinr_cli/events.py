@@ -95,7 +95,8 @@ class Finished:
         frames: Frames in it.
         duration: Its duration in seconds.
         seconds: Wall time of the whole job.
-        stage_seconds: Busy time of each stage (decode, compute, encode), in seconds.
+        stage_seconds: Busy time of each stage in seconds, see `engine.stream.STAGES`; stages that
+            run side by side may add up to more than `seconds`.
         losses: What of the source could not be decoded and was concealed, a line each.
     """
 

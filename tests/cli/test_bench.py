@@ -3,6 +3,7 @@ import json
 import pytest
 
 from vinr_cli.cli.app import main
+from vinr_cli.engine.stream import STAGES, THREADS
 
 SMALL = ["bench", "--clip", "32x24", "--frames", "3", "--scale", "2", "--device", "cpu"]
 
@@ -14,7 +15,11 @@ def test_bench_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     seen = json.loads(capsys.readouterr().out)
     assert (seen["source"], seen["output"], seen["frames"]) == ([32, 24], [64, 48], 6)
     assert seen["frames_per_second"] == pytest.approx(6 / seen["seconds"])
-    assert set(seen["stage_seconds"]) == {"decode", "compute", "encode"}
+    assert list(seen["stage_seconds"]) == list(STAGES)
+    assert seen["slowest"] in THREADS
+    busy = sum(seen["stage_seconds"][stage] for stage in THREADS[seen["slowest"]])
+    assert seen["wall_to_slowest"] == pytest.approx(seen["pass_seconds"] / busy)
+    assert 0 < seen["pass_seconds"] < seen["seconds"]
     assert min(seen["instant_seconds"], seen["network_frames_per_second"]) > 0
     assert {"device", "threads", "torch"} <= seen["surroundings"].keys()
 

@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 import weakref
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 
 from vinr_cli.color.convert import from_rgb, to_rgb
 from vinr_cli.color.spec import Chroma, ColorSpec
+from vinr_cli.engine import stream as stream_module
 from vinr_cli.engine.infer import PairRenderer
-from vinr_cli.engine.stream import QUEUE_FRAMES, REPORT_SECONDS, Stream, Streamed
+from vinr_cli.engine.stream import QUEUE_FRAMES, REPORT_SECONDS, Stream, Streamed, Stretch
 from vinr_cli.errors import DeviceError, EncoderError, InputError, VinrError
 from vinr_cli.events import Event, FramesDone, silent
 from vinr_cli.media.reader import Frame
@@ -288,9 +290,58 @@ def test_memory_for_whole_frames_that_runs_out_is_a_device_error(
     def full(*_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("vinr_cli.engine.stream.to_rgb", full)
+    monkeypatch.setattr("vinr_cli.engine.stream.to_picture", full)
     with pytest.raises(DeviceError, match="cpu: out of memory"):
         stream(network, frames(3), Writer())
+
+
+@pytest.mark.parametrize("name", ["to_picture", "from_picture"])
+def test_memory_for_colours_that_runs_out_once_loses_no_frame(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Out of memory in a conversion of colours: the network leaves some, and it is done again."""
+    plain, writer = Writer(), Writer()
+    stream(network, frames(4), plain)
+    convert, calls = getattr(stream_module, name), itertools.count()
+
+    def full_once(*args: Any) -> Any:
+        if next(calls) == 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return convert(*args)
+
+    monkeypatch.setattr(stream_module, name, full_once)
+    streamed = stream(network, frames(4), writer)
+
+    assert next(calls) > 3
+    assert streamed.frames_out == 8
+    assert writer.pts == plain.pts
+    for made, want in zip(writer.planes, plain.planes, strict=True):
+        for plane, other in zip(made, want, strict=True):
+            assert np.abs(plane.astype(int) - other.astype(int)).max() <= 1
+
+
+def test_frames_looked_at_ahead_are_not_counted_where_a_pass_stops(network: VideoINR) -> None:
+    """A pass that is told to stop after a frame reports that frame's outputs and no later ones."""
+    rate = RateRequest(RateKind.MULTIPLY, Fraction(2))
+    writer = Writer()
+    waiting = iter(frames(8))
+    work = Stream(
+        Timeline(rate, TICK, source_rate=Fraction(25)),
+        PairRenderer(network, SIZE, (32, 48)),
+        source=YUV,
+        target=YUV,
+        time_base=TICK,
+        keep_clock=False,
+        last_duration=None,
+        total=None,
+        report=silent,
+        subject="in.mp4",
+        stretch=Stretch(halt=lambda: len(writer.pts) >= 4),
+    )
+    streamed = work.run(waiting, writer)
+    assert not streamed.ended
+    assert streamed.frames_out == len(writer.pts) == 2 * streamed.stop
+    assert streamed.frames_in == streamed.stop + 1
 
 
 def test_only_a_few_frames_are_alive_at_a_time(network: VideoINR) -> None:

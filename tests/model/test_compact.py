@@ -1,17 +1,17 @@
 import copy
 import pickle
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.model import Axis, Grid, ModelConfig, VideoINR
+from vinr_cli.model import Axis, Grid, ModelConfig, VideoINR, compact
 from vinr_cli.model.compact import (
     CompactVideoINR,
     Gate,
+    SurveyedFrame,
+    SurveyedPair,
     cost_volume,
     match,
     sample_axes,
@@ -262,9 +262,7 @@ def test_octaves_reach_large_motion(octaves: int, reached: bool) -> None:
     smooth = torch.nn.functional.interpolate(torch.randn(1, 4, 8, 20), scale_factor=4.0)
     keys = torch.nn.functional.normalize(smooth, dim=1)
     blank = torch.zeros(1, 8, 32, 72)
-    pair: list[Any] = [
-        SimpleNamespace(keys=(k,), pyramid=(blank,)) for k in (keys[..., 8:], keys[..., :-8])
-    ]
+    pair = [SurveyedFrame(blank, k) for k in (keys[..., 8:], keys[..., :-8])]
 
     found, _ = net.search._coarse(*pair)
 
@@ -324,3 +322,33 @@ def test_motion_spreads_where_it_fits(hole_moves: bool) -> None:
 
     middle = spread[:, 0, 8:11, 16:19]
     assert float((middle - (4.0 if hole_moves else 0.0)).abs().max()) < 0.5
+
+
+@pytest.mark.parametrize("size", [(64, 96), (75, 101)])
+def test_a_survey_is_what_the_whole_frame_sees(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    """Made in bands of rows, coarse features and motion are those of the whole frame."""
+    monkeypatch.setattr(compact, "SURVEY_PIXELS", 32 * size[1])
+    config = replace(SMALL, octaves=1)
+    net = VideoINR(config).eval()
+    pair = frames(*size)[0]
+    with torch.no_grad():
+        whole = [net.encode_frame(frame[None]) for frame in pair]
+        seen = [net.survey_frame(frame[None]) for frame in pair]
+        survey = net.survey_pair(*seen)
+        motion = net.encode_pair(*whole).levels
+        same = net.encode_tile(*whole, survey, (0, 0)).motion
+    for one, other in zip(whole, seen, strict=True):
+        assert torch.allclose(one.pyramid[-1], other.seen, atol=1e-6)
+        assert torch.allclose(one.keys[-1], other.key, atol=1e-5)
+    assert torch.allclose(motion[1], survey.motion, atol=1e-4)
+    assert torch.allclose(motion[-1], same, atol=1e-3)
+
+
+def test_a_tile_gets_its_part_of_a_survey() -> None:
+    """A tile that begins at row 16 and column 8 begins at coarse cell (2, 1)."""
+    motion = torch.arange(2.0 * 6 * 7).view(1, 2, 6, 7)
+    part = SurveyedPair(motion, motion).part((16, 8), (24, 16))
+    assert torch.equal(part.motion, motion[:, :, 2:5, 1:3])
+    assert torch.equal(part.state, part.motion)

@@ -1,14 +1,17 @@
-"""Frames in, frames between them out: one network, one output size, no threads."""
+"""Frames in, frames between them out: one network, one output size."""
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
-from typing import TypeVar, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
+from vinr_cli.engine.ahead import Ahead
 from vinr_cli.engine.memory import (
     budget_of,
     is_out_of_memory,
@@ -16,7 +19,7 @@ from vinr_cli.engine.memory import (
 )
 from vinr_cli.errors import DeviceError
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.videoinr import FrameFeatures, Prepared, VideoINR
+from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
 from vinr_cli.plan.tiles import Cost, Span, Tile, cut, fit, smaller, tile_bytes
 
 SMALLEST_TILE = 16
@@ -37,6 +40,47 @@ class _Slot:
     second: Tensor
     prepared: Prepared
 
+    def holds(self, first: Tensor, second: Tensor) -> bool:
+        """Whether it is of this pair."""
+        return self.first is first and self.second is second
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Survey:
+    """What tiles know of the whole frames.
+
+    Attributes:
+        first: The earlier frame of the pair.
+        second: The later frame of the pair.
+        later: The network's survey of the later frame; it is the earlier one of the next pair.
+        pair: The network's survey of the pair.
+    """
+
+    first: Tensor
+    second: Tensor
+    later: Any
+    pair: Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Key:
+    """A pair in a tile; frames are compared by identity."""
+
+    first: Tensor
+    second: Tensor
+    tile: Tile
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Key)
+            and self.first is other.first
+            and self.second is other.second
+            and self.tile == other.tile
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self.first), id(self.second), self.tile))
+
 
 class PairRenderer:
     """Renders any instant between two frames at one output size.
@@ -45,6 +89,8 @@ class PairRenderer:
     pairs; frames are recognised by identity, so pass the same tensor again. Where a frame does not
     fit the memory it is done in tiles with a halo; where memory runs out all the same, it is done
     again in smaller tiles. No output is ever left out.
+
+    Inside of `looking_ahead` the pair that `expect` names is prepared while this one is rendered.
 
     Args:
         model: In evaluation mode, on its device.
@@ -57,6 +103,8 @@ class PairRenderer:
 
     Attributes:
         layout: The tiles now in use.
+        busy: Seconds of work so far: "frame" (encoding frames), "pair" (the search of motion, and
+            canvases) and "render". Each is one thread's, waiting for another excluded.
     """
 
     def __init__(
@@ -84,7 +132,46 @@ class PairRenderer:
             self.layout = cut(lr, hr, tile or None, **self._cut)
         self._first: Tensor | None = None
         self._second: Tensor | None = None
-        self._slots: dict[Tile, _Slot] = {}
+        self._slots: dict[Tile, _Slot] = {}  # of the pair that was prepared last
+        self._held: dict[Tile, _Slot] = {}  # of the pair that is rendered
+        self._survey: _Survey | None = None
+        self._expected: Sequence[tuple[Tensor, Tensor]] = ()
+        self._ahead: Ahead[_Key, Prepared] | None = None
+        self.busy = {"frame": 0.0, "pair": 0.0, "render": 0.0}
+
+    @contextmanager
+    def looking_ahead(self) -> Iterator[None]:
+        """Let two threads prepare what `expect` names, where that pays and memory allows it.
+
+        It pays on a CPU alone: another device works behind its queue anyway. The threads have
+        ended when the context ends.
+        """
+        if self._device.type != "cpu" or self._ahead is not None:
+            yield
+            return
+        self._ahead = Ahead(torch.get_num_threads())
+        try:
+            yield
+        finally:
+            self._stop_ahead()
+
+    def _stop_ahead(self) -> bool:
+        """End the threads, if there are any."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return False
+        ahead.close()
+        for stage, seconds in ahead.busy.items():
+            self.busy[stage] += seconds
+        return True
+
+    def expect(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Name the pairs that will be rendered after this one, as far as they are known.
+
+        Args:
+            pairs: In order; two are of use. A pair that is not asked for after all costs time.
+        """
+        self._expected = tuple(pairs)
 
     @property
     def device(self) -> torch.device:
@@ -112,7 +199,10 @@ class PairRenderer:
         for frame in (first, second):
             if frame.shape != (3, *self.layout.lr):
                 raise ValueError(f"expected (3, {self.layout.lr}), got {tuple(frame.shape)}")
+        if first is not self._first or second is not self._second:
+            self._held.clear()
         self._first, self._second = first, second
+        self._expected = ()
 
     def render(self, t: float | Fraction) -> Tensor:
         """One instant of the pair.
@@ -147,9 +237,9 @@ class PairRenderer:
             raise ValueError(f"no pair, or times outside of [0, 1]: {times}")
         rest = [float(t) for t in times]
         while rest:
-            outputs = self._attempt(first, second, rest[: self._together()])
+            outputs = self._attempt(first, second, rest[: self._together()], rest)
             if outputs is None:  # outside of the handler, which would keep the tensors alive
-                self._take_smaller_tiles()
+                self._make_room()
                 continue
             del rest[: len(outputs)]
             while outputs:
@@ -172,57 +262,143 @@ class PairRenderer:
         return tiles == 1 or tiles * tile_bytes(self.layout, self._cost) <= self._budget
 
     def _attempt(
-        self, first: Tensor, second: Tensor, times: Sequence[float]
+        self, first: Tensor, second: Tensor, times: Sequence[float], rest: Sequence[float]
     ) -> list[Tensor] | None:
-        """The outputs, or None if memory ran out."""
+        """The outputs at the first of the times that are left, or None if memory ran out."""
+        leave = self._keeps() or len(times) == len(rest)
         try:
             with torch.inference_mode(), _exact_products():
-                return self._compute(first, second, times)
+                return self._compute(first, second, times, leave=leave)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return None
 
-    def _take_smaller_tiles(self) -> None:
-        """After memory ran out: forget everything and cut the frame finer."""
-        self._slots.clear()
+    def make_room(self) -> bool:
+        """Need less memory from now on: look ahead no more, and then take smaller tiles.
+
+        What was remembered is forgotten. Results stay the same, to 1/255.
+
+        Returns:
+            Whether there was a step left to take.
+        """
+        self._forget()
+        if self._stop_ahead():
+            release(self._device)
+            self._notify(f"out of memory on {self._device}: going on without looking ahead")
+            return True
         release(self._device)
         side = smaller(self.layout, floor=SMALLEST_TILE) if self._tiles_allowed else None
         if side is None:
+            return False
+        self.layout = cut(self.layout.lr, self.layout.hr, side, **self._cut)
+        self._notify(
+            f"out of memory on {self._device}: going on with {len(self.layout.tiles)} tiles a frame"
+        )
+        return True
+
+    def _forget(self) -> None:
+        """Keep nothing but the pair's frames."""
+        self._slots.clear()
+        self._held.clear()
+        self._survey = None
+        self._expected = ()
+
+    def _make_room(self) -> None:
+        """After memory ran out.
+
+        Raises:
+            DeviceError: nothing smaller is left to try.
+        """
+        if not self.make_room():
             height, width = self.layout.hr
             raise DeviceError(
                 str(self._device),
                 f"out of memory even for the smallest tile of a {width}x{height} frame",
                 "Ask for a smaller size, allow tiles, or use --device cpu.",
             )
-        self.layout = cut(self.layout.lr, self.layout.hr, side, **self._cut)
-        self._notify(
-            f"out of memory on {self._device}: going on with {len(self.layout.tiles)} tiles a frame"
-        )
 
-    def _compute(self, first: Tensor, second: Tensor, times: Sequence[float]) -> list[Tensor]:
+    def _compute(
+        self, first: Tensor, second: Tensor, times: Sequence[float], *, leave: bool
+    ) -> list[Tensor]:
+        """One pass over the tiles; `leave` says that the next pair's may be begun in it."""
         outputs = [torch.empty(3, *self.layout.hr, device=self._device) for _ in times]
-        for tile in self.layout.tiles:
-            prepared = self._prepare(first, second, tile)
+        tiles = self.layout.tiles
+        for i, tile in enumerate(tiles):
+            prepared = self._obtain(first, second, tile)
+            if i + 1 < len(tiles):
+                self._begin(first, second, tiles[i + 1])
+            elif leave:
+                self._begin_expected()
+            start = time.perf_counter()
             rows = slice(tile.rows.start, tile.rows.stop)
             cols = slice(tile.cols.start, tile.cols.stop)
             for output, t in zip(outputs, times, strict=True):
-                time = torch.tensor([t], dtype=torch.float32, device=self._device)
-                output[:, rows, cols] = self._model.render(prepared, time)[0]
+                when = torch.tensor([t], dtype=torch.float32, device=self._device)
+                output[:, rows, cols] = self._model.render(prepared, when)[0]
             del prepared
+            self.busy["render"] += time.perf_counter() - start
         return outputs
 
+    # -- looking ahead --------------------------------------------------------------------------
+
+    def _begin(self, first: Tensor, second: Tensor, tile: Tile) -> None:
+        """Let a thread prepare a pair in a tile, if there is one, and room for two at a time."""
+        if self._ahead is None or not self._room_for_two():
+            return
+        if tile in self._held and self._held[tile].holds(first, second):
+            return
+        key = _Key(first, second, tile)
+        self._ahead.begin_pair(key, lambda: self._prepare(first, second, tile))
+
+    def _begin_expected(self) -> None:
+        """Begin the next pair, and the frames of those after it, once."""
+        if not self._expected or self._ahead is None or not self._room_for_two():
+            return
+        expected, self._expected = self._expected, ()
+        tile = self.layout.tiles[0]
+        if self.layout.whole:
+            for first, second in expected:
+                if first is not second:
+                    encode = partial(self._encode_now, second, tile)
+                    self._ahead.begin_frame(second, encode)
+        self._begin(*expected[0], tile)
+
+    def _room_for_two(self) -> bool:
+        """Whether memory allows another tile beside those that are remembered."""
+        beside = len(self.layout.tiles) if self._keeps() else 1
+        return (beside + 1) * tile_bytes(self.layout, self._cost) <= self._budget
+
+    # -- preparing ------------------------------------------------------------------------------
+
+    def _obtain(self, first: Tensor, second: Tensor, tile: Tile) -> Prepared:
+        """The pair on a tile's grid, from wherever it is known."""
+        held = self._held.get(tile)
+        if held is not None and held.holds(first, second):
+            return held.prepared
+        prepared = None if self._ahead is None else self._ahead.pair(_Key(first, second, tile))
+        if prepared is None:
+            start = time.perf_counter(), self.busy["frame"]
+            prepared = self._prepare(first, second, tile)
+            frames = self.busy["frame"] - start[1]
+            self.busy["pair"] += time.perf_counter() - start[0] - frames
+        if self._keeps():
+            self._held[tile] = _Slot(first, second, prepared)
+        return prepared
+
     def _prepare(self, first: Tensor, second: Tensor, tile: Tile) -> Prepared:
-        """The pair on a tile's grid; nothing is done twice that is still known."""
+        """The pair on a tile's grid; nothing is done twice that is still known.
+
+        Only one thread is ever in here: whoever asks waits for what was begun before.
+        """
         slot = self._slots.get(tile)
-        if slot is not None and slot.first is first and slot.second is second:
+        if slot is not None and slot.holds(first, second):
             return slot.prepared
         if slot is not None and slot.second is not first:
             slot = None
         earlier = self._encode(first, tile) if slot is None else slot.prepared.features.second
         later = earlier if second is first else self._encode(second, tile)
-        with self._mixed():
-            features = self._model.encode_pair(earlier, later)
+        features = self._paired(first, second, earlier, later, tile)
         grid = Grid(
             _axis(tile.rows, self.layout.lr[0], self.layout.hr[0]),
             _axis(tile.cols, self.layout.lr[1], self.layout.hr[1]),
@@ -234,7 +410,45 @@ class PairRenderer:
             self._slots[tile] = _Slot(first, second, prepared)
         return prepared
 
+    def _paired(
+        self, first: Tensor, second: Tensor, earlier: FrameFeatures, later: FrameFeatures,
+        tile: Tile,
+    ) -> Features:  # fmt: skip
+        """Features of a pair; in tiles with what they have to know of the whole frames."""
+        with self._mixed():
+            if self.layout.whole:
+                return self._model.encode_pair(earlier, later)
+            survey = self._surveyed(first, second)
+            origin = tile.rows.offset, tile.cols.offset
+            return self._model.encode_tile(earlier, later, survey, origin)
+
+    def _surveyed(self, first: Tensor, second: Tensor) -> Any:
+        """What tiles have to know of a pair; done once for all of its tiles."""
+        known = self._survey
+        if known is not None and known.first is first and known.second is second:
+            return known.pair
+        if known is not None and known.second is first:
+            earlier = known.later
+        else:
+            earlier = self._model.survey_frame(first[None])
+        later = earlier if second is first else self._model.survey_frame(second[None])
+        pair = self._model.survey_pair(earlier, later)
+        self._survey = _Survey(first, second, later, pair)
+        return pair
+
     def _encode(self, frame: Tensor, tile: Tile) -> FrameFeatures:
+        """Features of what a tile sees of a frame, begun ahead or made now."""
+        if self._ahead is not None and self.layout.whole:
+            begun = self._ahead.frame(frame)
+            if begun is not None:
+                return cast(FrameFeatures, begun)
+            return self._encode_now(frame, tile)
+        start = time.perf_counter()
+        features = self._encode_now(frame, tile)
+        self.busy["frame"] += time.perf_counter() - start
+        return features
+
+    def _encode_now(self, frame: Tensor, tile: Tile) -> FrameFeatures:
         """Features of what a tile sees of a frame, in float32."""
         rows = slice(tile.rows.offset, tile.rows.offset + tile.rows.held)
         cols = slice(tile.cols.offset, tile.cols.offset + tile.cols.held)

@@ -101,6 +101,17 @@ class Channel(Iterator[T]):
         """Items until the channel is closed and empty."""
         return self
 
+    def poll(self) -> T | None:
+        """The next item if one is there already, else None; nobody waits.
+
+        Raises:
+            Stopped: the pipeline is stopping.
+        """
+        with self._changed:
+            if self._stop.is_set():
+                raise Stopped
+            return self._pop() if self._items else None
+
     def __next__(self) -> T:
         """The next item, when there is one; no generator, which would keep the item alive.
 
@@ -117,10 +128,14 @@ class Channel(Iterator[T]):
                 raise Stopped
             if not self._items:
                 raise StopIteration
-            item, size = self._items.popleft()
-            self._bytes -= size
-            self._changed.notify_all()
-            return item
+            return self._pop()
+
+    def _pop(self) -> T:
+        """Take the oldest item; the condition is held, and there is one."""
+        item, size = self._items.popleft()
+        self._bytes -= size
+        self._changed.notify_all()
+        return item
 
 
 class _Worker:

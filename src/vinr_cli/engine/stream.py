@@ -2,10 +2,11 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -30,8 +31,27 @@ QUEUE_FRAMES = 16
 """Frames that may wait there, however small: enough to even out the stages, and a short video
 needs as much memory as a long one."""
 
+LOOK_AHEAD = 2
+"""Source frames that are looked at before the pair before them is made: the network searches the
+motion of the next pair, and encodes the later frame of the one after it."""
+
+STAGES = ("decode", "convert", "frame", "pair", "render", "encode")
+"""What a pass's time is divided into, in the order of a frame's way."""
+
+THREADS = {
+    "decode": ("decode",),
+    "frame": ("frame",),
+    "pair": ("pair",),
+    "convert, render": ("convert", "render"),
+    "encode": ("encode",),
+}
+"""Stages by the thread that they run in where `PairRenderer` looks ahead."""
+
 REPORT_SECONDS = 0.1
 """Least time between two `FramesDone`."""
+
+
+V = TypeVar("V")
 
 
 class Writer(Protocol):
@@ -96,7 +116,9 @@ class Streamed:
         last_hold: Seconds that the last output frame is shown.
         longest: Seconds that the longest output frame is shown.
         seconds: Wall time.
-        stage_seconds: Busy seconds of (decode, compute, encode), waiting excluded.
+        stage_seconds: Busy seconds of each of `STAGES`, waiting excluded: decoding, conversion of
+            colours, the network's encoder of frames, its work on a pair, its rendering, encoding.
+            See `THREADS` for those that run side by side.
     """
 
     stop: int
@@ -153,11 +175,30 @@ class _Source:
 
     @property
     def rgb(self) -> Tensor:
-        """(3, H, W) RGB, float32, on the device; always the same tensor."""
+        """(3 or 4, H, W) RGB(A), float32, on the device; always the same tensor."""
         if self._rgb is None:
             planes = [_tensor(plane).to(self._device) for plane in self.planes]
             self._rgb = to_picture(planes, self._color)
         return self._rgb
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """What one source frame completes.
+
+    Attributes:
+        index: Of the frame, from the video's first.
+        source: The frame.
+        previous: The frame before it; None for the pass's first.
+        outputs: What the pair of both shows.
+        cut: Whether the frame begins a new scene.
+    """
+
+    index: int
+    source: _Source
+    previous: _Source | None
+    outputs: Sequence[OutputFrame]
+    cut: bool
 
 
 class Stream:
@@ -219,6 +260,8 @@ class Stream:
         self._made: tuple[int, Fraction, _Out] | None = None  # the latest (pair, t), for repeats
         self._scene_threshold = scene_threshold
         self._rendered = 0
+        self._unmade = 0  # outputs that the clock has given and that are not made
+        self._converting = 0.0
         self._cuts = 0
         self._written = 0
         self._start = 0.0
@@ -238,69 +281,99 @@ class Stream:
             VinrError: the network gave a value that is no number.
         """
         self._start = self._reported = time.perf_counter()
+        before = dict(self._renderer.busy)
         with Pipeline() as pipeline, torch.inference_mode():
             pipeline.on_cancel(writer.abort)
             limit = self._queue_bytes
             frames = pipeline.source("decode", reader, self._queued_bytes, limit)
             done = pipeline.sink("encode", self._writing(writer), self._queued_bytes, limit)
-            last, ended = self._push_all(frames, done)
-            if ended:
-                outputs = self._timeline.finish(self._last_duration)
-                if self._timeline.sources > self._stretch.first:
-                    self._make(outputs, last, last, done)
-            stop = self._timeline.sources - (0 if ended else 1)
-            waited = frames.waited_for_items + done.waited_for_room
-            compute = time.perf_counter() - self._start - waited
+            with self._renderer.looking_ahead():
+                last, ended = self._push_all(frames, done)
+                if ended:
+                    outputs = self._timeline.finish(self._last_duration)
+                    if last.index >= self._stretch.first:
+                        self._make(outputs, last.source, last.source, done)
         self._tell_progress(time.perf_counter())
-        busy = {**pipeline.busy, "compute": compute}
-        return self._summary(stop, ended=ended, busy=busy)
+        made = {stage: spent - before[stage] for stage, spent in self._renderer.busy.items()}
+        busy = {**pipeline.busy, "convert": self._converting, **made}
+        return self._summary(last, ended=ended, busy=busy)
 
-    def _push_all(
-        self, frames: Channel[Frame], done: Channel[_Out | _Turn]
-    ) -> tuple[_Source, bool]:
-        """Make all pairs; returns the latest frame, and whether it is the video's last."""
+    def _push_all(self, frames: Channel[Frame], done: Channel[_Out | _Turn]) -> tuple[_Step, bool]:
+        """Make all pairs; returns the latest frame's step, and whether it is the video's last.
+
+        Steps whose frames are waiting already are looked at before this one is made, so that the
+        network can begin with them; for a frame that is still to come nobody waits.
+        """
         stretch = self._stretch
-        previous: _Source | None = None
-        for frame in frames:
-            current = _Source(frame, self._source, self._renderer.device)
-            if previous is None:
-                self._set_clock(frame.pts if stretch.origin is None else stretch.origin)
-            outputs = self._timeline.push(frame.pts)
-            index = self._timeline.sources - 1
-            if previous is not None and index > stretch.first:
-                cut = is_cut(frame.change, self._scene_threshold)
-                if cut:
-                    self._cuts += 1
-                    self._make(_held(outputs), previous, previous, done)
-                else:
-                    self._make(outputs, previous, current, done)
-                if stretch.ends is not None and stretch.ends(index, cut) and index != stretch.stop:
-                    done.put(_Turn(index))
-            previous = current
-            del frame
-            halted = stretch.halt is not None and index >= stretch.first and stretch.halt()
-            if halted or index == stretch.stop:
-                return current, False
-        if previous is None:
+        waiting: deque[_Step] = deque()
+        step = self._step(next(frames, None), None)
+        if step is None:
             raise InputError(self._subject, "no frame lies in the chosen range")
-        return previous, True
+        while True:
+            last = waiting[-1] if waiting else step
+            while len(waiting) < LOOK_AHEAD and last.index != stretch.stop:
+                ahead = self._step(frames.poll(), last.source)
+                if ahead is None:
+                    break
+                waiting.append(ahead)
+                last = ahead
+            self._take(step, waiting, done)
+            halted = stretch.halt is not None and step.index >= stretch.first and stretch.halt()
+            if halted or step.index == stretch.stop:
+                self._unmade = sum(len(unmade.outputs) for unmade in waiting)
+                return step, False
+            following = (
+                waiting.popleft() if waiting else self._step(next(frames, None), step.source)
+            )
+            if following is None:
+                return step, True
+            step = following
 
-    def _summary(self, stop: int, *, ended: bool, busy: dict[str, float]) -> Streamed:
+    def _step(self, frame: Frame | None, previous: _Source | None) -> _Step | None:
+        """What a frame completes; moves the clock. None for no frame."""
+        if frame is None:
+            return None
+        if previous is None:
+            origin = self._stretch.origin
+            self._set_clock(frame.pts if origin is None else origin)
+        outputs = self._timeline.push(frame.pts)
+        source = _Source(frame, self._source, self._renderer.device)
+        cut = previous is not None and is_cut(frame.change, self._scene_threshold)
+        return _Step(self._timeline.sources - 1, source, previous, outputs, cut)
+
+    def _take(self, step: _Step, waiting: Iterable[_Step], done: Channel[_Out | _Turn]) -> None:
+        """Make what a frame completes."""
+        stretch, previous = self._stretch, step.previous
+        if previous is None or step.index <= stretch.first:
+            return
+        if step.cut:
+            self._cuts += 1
+            self._make(_held(step.outputs), previous, previous, done)
+        else:
+            self._make(step.outputs, previous, step.source, done, waiting)
+        if (
+            stretch.ends is not None
+            and stretch.ends(step.index, step.cut)
+            and step.index != stretch.stop
+        ):
+            done.put(_Turn(step.index))
+
+    def _summary(self, last: _Step, *, ended: bool, busy: dict[str, float]) -> Streamed:
         timeline = self._timeline
         zero = Fraction(0)
         return Streamed(
-            stop=stop,
+            stop=last.index + (1 if ended else 0),
             ended=ended,
             shift=self._first_pts * self._time_base - self._offset * timeline.time_base,
-            frames_in=timeline.sources,
-            frames_out=timeline.outputs,
+            frames_in=last.index + 1,
+            frames_out=timeline.outputs - self._unmade,
             rendered=self._rendered,
             cuts=self._cuts,
             duration=timeline.duration if ended else zero,
             last_hold=timeline.last_hold if ended else zero,
             longest=timeline.longest if ended else zero,
             seconds=time.perf_counter() - self._start,
-            stage_seconds=tuple((stage, busy[stage]) for stage in ("decode", "compute", "encode")),
+            stage_seconds=tuple((stage, busy[stage]) for stage in STAGES),
         )
 
     def _queued_bytes(self, frame: Frame | _Out | _Turn) -> int:
@@ -318,43 +391,68 @@ class Stream:
             self._offset = math.floor(ticks + Fraction(1, 2))
 
     def _make(
-        self, outputs: Sequence[OutputFrame], a: _Source, b: _Source, done: Channel[_Out | _Turn]
-    ) -> None:
-        """Make the outputs of a pair, in order."""
+        self, outputs: Sequence[OutputFrame], a: _Source, b: _Source,
+        done: Channel[_Out | _Turn], waiting: Iterable[_Step] = (),
+    ) -> None:  # fmt: skip
+        """Make the outputs of a pair, in order; `waiting` is what comes after it."""
         asked = [o.t for o in outputs if not self._is_source(o) and not self._repeats(o)]
         times = list(dict.fromkeys(asked))
         rendered: Iterator[Tensor] = iter(())
-        try:
-            if times:
-                self._renderer.pair(a.rgb, b.rgb)
-                rendered = self._renderer.render_all(times)
-            for output in outputs:
-                out = self._one(output, a, rendered)
-                self._made = (output.pair, output.t, out)
-                done.put(out)
-                self._progress()
-        except (RuntimeError, MemoryError) as error:
-            if is_out_of_memory(error):
-                raise _too_large(self._renderer.device) from error
-            raise
+        if times:
+            self._renderer.pair(*self._converted(lambda: (a.rgb, b.rgb)))
+            self._renderer.expect(self._converted(lambda: self._expected(waiting)))
+            rendered = self._renderer.render_all(times)
+        for output in outputs:
+            out = self._one(output, a, rendered)
+            self._made = (output.pair, output.t, out)
+            done.put(out)
+            self._progress()
+
+    def _expected(self, waiting: Iterable[_Step]) -> list[tuple[Tensor, Tensor]]:
+        """The pairs among what comes next that the network will be asked for."""
+        pairs = []
+        for step in waiting:
+            outputs = _held(step.outputs) if step.cut else step.outputs
+            if step.previous is not None and not all(self._is_source(o) for o in outputs):
+                later = step.previous if step.cut else step.source
+                pairs.append((step.previous.rgb, later.rgb))
+        return pairs
+
+    def _converted(self, convert: Callable[[], V]) -> V:
+        """Convert whole frames' colours; where memory runs out, the network leaves some.
+
+        Raises:
+            DeviceError: memory ran out though the network can do with no less.
+        """
+        while True:
+            start = time.perf_counter()
+            try:
+                return convert()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            finally:
+                self._converting += time.perf_counter() - start
+            if not self._renderer.make_room():
+                raise _too_large(self._renderer.device)
 
     def _one(self, output: OutputFrame, a: _Source, rendered: Iterator[Tensor]) -> _Out:
         """One output frame: a repeat, the source frame itself, or the network's work."""
-        planes: Sequence[NDArray[Any] | Tensor]
+        pts = output.pts + self._offset
         if self._made is not None and self._repeats(output):
             latest = self._made[2]
-            return _Out(output.index, output.pts + self._offset, latest.planes, latest.finite)
+            return _Out(output.index, pts, latest.planes, latest.finite)
         if self._is_source(output):
-            planes = a.planes if self._same_planes else from_picture(a.rgb, self._target)
-            return _Out(output.index, output.pts + self._offset, planes, None)
+            if self._same_planes:
+                return _Out(output.index, pts, a.planes, None)
+            planes = self._converted(lambda: from_picture(a.rgb, self._target))
+            return _Out(output.index, pts, planes, None)
         rgb = next(rendered)
         self._rendered += 1
-        return _Out(
-            output.index,
-            output.pts + self._offset,
-            from_picture(rgb, self._target),
-            rgb.isfinite().all(),
+        planes, finite = self._converted(
+            lambda: (from_picture(rgb, self._target), rgb.isfinite().all())
         )
+        return _Out(output.index, pts, planes, finite)
 
     def _is_source(self, output: OutputFrame) -> bool:
         """Whether an output is a source frame in its own size."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from vinr_cli.engine.bench import measure_network, peak_bytes, renders_with, surroundings
 from vinr_cli.engine.device import choose_device, choose_precision
+from vinr_cli.engine.stream import THREADS
+from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.upscale import plan_upscale, run_upscale
 from vinr_cli.media.testclip import make_test_clip
 from vinr_cli.plan.job import JobSpec, RateRequest, SizeRequest
@@ -30,7 +32,10 @@ class BenchReport:
         frames: Output frames written.
         seconds: Wall time of decoding, computing and encoding them, start-up included.
         frames_per_second: Of the whole program.
-        stage_seconds: Busy time of decode, compute and encode.
+        stage_seconds: Busy time of each stage, see `engine.stream.STAGES`.
+        pass_seconds: Wall time from the first frame decoded to the last one encoded.
+        slowest: The thread of `engine.stream.THREADS` that was busy longest.
+        wall_to_slowest: `pass_seconds` by that thread's busy time: 1 if the slowest sets the pace.
         pair_seconds: The network alone: encoding a pair and preparing its grid.
         instant_seconds: The network alone: rendering one instant.
         network_frames_per_second: The network alone, at the asked frames a pair.
@@ -46,6 +51,9 @@ class BenchReport:
     seconds: float
     frames_per_second: float
     stage_seconds: dict[str, float]
+    pass_seconds: float
+    slowest: str
+    wall_to_slowest: float
     pair_seconds: float
     instant_seconds: float
     network_frames_per_second: float
@@ -89,7 +97,11 @@ def run_bench(
             precision=precision,
         )
         output = plan_upscale(spec).size
-        done = run_upscale(spec)
+        passes: list[float] = []
+        done = run_upscale(spec, lambda event: _note_pass(event, passes))
+    stages = dict(done.stage_seconds)
+    threads = {name: sum(stages[stage] for stage in part) for name, part in THREADS.items()}
+    slowest = max(threads, key=lambda name: threads[name])
     network = load_model(model, chosen)
     times = measure_network(network, size[::-1], output[::-1], pairs=PAIRS, autocast=autocast)
     return BenchReport(
@@ -100,10 +112,19 @@ def run_bench(
         frames=done.frames,
         seconds=done.seconds,
         frames_per_second=done.frames / done.seconds,
-        stage_seconds=dict(done.stage_seconds),
+        stage_seconds=stages,
+        pass_seconds=passes[-1],
+        slowest=slowest,
+        wall_to_slowest=passes[-1] / threads[slowest],
         pair_seconds=times.pair,
         instant_seconds=times.instant,
         network_frames_per_second=times.rate(float(fps_mult)),
         peak_bytes=peak_bytes(chosen),
         surroundings=surroundings(chosen),
     )
+
+
+def _note_pass(event: Event, passes: list[float]) -> None:
+    """Keep how long the pass has taken so far."""
+    if isinstance(event, FramesDone):
+        passes.append(event.seconds)

@@ -60,6 +60,12 @@ SPREAD_SHARPNESS = 40.0
 LEAST_SHARE = 0.02
 """What t is kept away from 0 and 1 by where the blending weights take its logarithm."""
 
+SURVEY_HALO = 32
+"""LR pixels that a coarsest feature reaches to each side, rounded up: 22 by its convolutions."""
+
+SURVEY_PIXELS = 1 << 17
+"""LR pixels of the bands in which a whole frame's coarsest features are made: few megabytes."""
+
 TIME_FEATURES = 3
 """t, t² and sin πt."""
 
@@ -81,6 +87,45 @@ class CompactFrame(FrameFeatures):
     fine: Tensor
     pyramid: tuple[Tensor, ...]
     keys: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SurveyedFrame:
+    """The coarsest features of a whole frame, padded as in `CompactFrame`.
+
+    Attributes:
+        seen: (B, C, Hp/8, Wp/8), the pyramid's last level.
+        key: (B, key, Hp/8, Wp/8), its keys.
+    """
+
+    seen: Tensor
+    key: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SurveyedPair:
+    """The motion of two whole frames at 1/8 of LR, from which tiles go on.
+
+    Attributes:
+        motion: (B, 2, Hp/8, Wp/8), in cells.
+        state: (B, 48, Hp/8, Wp/8), handed to the next level.
+    """
+
+    motion: Tensor
+    state: Tensor
+
+    def part(self, origin: tuple[int, int], shape: tuple[int, int]) -> "SurveyedPair":
+        """What a tile sees.
+
+        Args:
+            origin: Its first (row, column) in LR pixels, a multiple of `PYRAMID_STRIDE`.
+            shape: (height, width) of its padded frame in LR pixels.
+        """
+        rows, cols = (
+            slice(start // PYRAMID_STRIDE, (start + length) // PYRAMID_STRIDE)
+            for start, length in zip(origin, shape, strict=True)
+        )
+        return SurveyedPair(self.motion[:, :, rows, cols], self.state[:, :, rows, cols])
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,19 +266,44 @@ class FrameEncoder(nn.Module):
 
     def forward(self, frame: Tensor) -> CompactFrame:
         """(B, 3, H, W) to its features."""
-        height, width = frame.shape[-2:]
-        pad = (-width % self.stride, -height % self.stride)
-        padded = F.pad(frame, (0, pad[0], 0, pad[1]), mode="replicate") if any(pad) else frame
-        padded = padded.contiguous(memory_format=torch.channels_last)
+        padded = self._padded(frame).contiguous(memory_format=torch.channels_last)
         first = F.leaky_relu(self.first(padded), 0.1)
         trunk = self.trunk(first)
+        levels, keys = self._pyramid(first)
+        return CompactFrame(frame, padded, trunk, self.fine(trunk), tuple(levels), tuple(keys))
+
+    def survey(self, frame: Tensor) -> SurveyedFrame:
+        """(B, 3, H, W) to its coarsest features alone, those of `forward`, in bands of rows."""
+        padded = self._padded(frame)
+        height, width = padded.shape[-2:]
+        band = max(1, SURVEY_PIXELS // (width * self.stride)) * self.stride
+        seen, keys = [], []
+        for top in range(0, height, band):
+            begin, end = max(0, top - SURVEY_HALO), min(height, top + band + SURVEY_HALO)
+            rows = padded[:, :, begin:end].contiguous(memory_format=torch.channels_last)
+            levels, found = self._pyramid(F.leaky_relu(self.first(rows), 0.1))
+            kept = slice(
+                (top - begin) // PYRAMID_STRIDE, (min(top + band, height) - begin) // PYRAMID_STRIDE
+            )
+            seen.append(levels[-1][:, :, kept].float())
+            keys.append(found[-1][:, :, kept])
+        return SurveyedFrame(torch.cat(seen, 2), torch.cat(keys, 2))
+
+    def _padded(self, frame: Tensor) -> Tensor:
+        """The frame, padded at the bottom and right to whole cells of the coarsest octave."""
+        height, width = frame.shape[-2:]
+        pad = (-width % self.stride, -height % self.stride)
+        return F.pad(frame, (0, pad[0], 0, pad[1]), mode="replicate") if any(pad) else frame
+
+    def _pyramid(self, first: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Features at 1/2, 1/4 and 1/8 from those of the first layer, and their keys."""
         levels, keys = [], []
         level = first
         for reduce, key in zip(self.pyramid, self.keys, strict=True):
             level = reduce(level)
             levels.append(level)
             keys.append(F.normalize(key(level).float(), dim=1))
-        return CompactFrame(frame, padded, trunk, self.fine(trunk), tuple(levels), tuple(keys))
+        return levels, keys
 
 
 class SpaceINR(nn.Module):
@@ -484,10 +554,25 @@ class MotionSearch(nn.Module):
         self.last_step = _zeros(_conv(32, 2))
 
     def forward(
-        self, first: CompactFrame, second: CompactFrame
+        self, first: CompactFrame, second: CompactFrame, known: SurveyedPair | None = None
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Motion (B, 2, Hp, Wp) in LR pixels, state (B, 32, Hp, Wp), and every level's motion."""
-        found, state = self._coarse(first, second)
+        """Search.
+
+        Args:
+            first: Features of the earlier frame, or of a tile of it.
+            second: The same of the later frame.
+            known: For a tile: its part of the whole frames' coarse motion.
+
+        Returns:
+            Motion (B, 2, Hp, Wp) in LR pixels, state (B, 32, Hp, Wp), and every level's motion.
+        """
+        if known is None:
+            found, state = self._coarse(
+                SurveyedFrame(first.pyramid[-1], first.keys[-1]),
+                SurveyedFrame(second.pyramid[-1], second.keys[-1]),
+            )
+        else:
+            found, state = [known.motion], known.state
         motion = found[-1]
         for search, gate, i in zip(self.levels[1:], self.gates[1:], (1, 0), strict=True):
             motion, state = self._kept(gate, first.keys[i], second.keys[i], motion), _up(state)
@@ -503,10 +588,15 @@ class MotionSearch(nn.Module):
         motion = motion + self.last_step(state).float()
         return motion, state, (*found, motion)
 
-    def _coarse(self, first: CompactFrame, second: CompactFrame) -> tuple[list[Tensor], Tensor]:
+    def survey(self, first: SurveyedFrame, second: SurveyedFrame) -> SurveyedPair:
+        """The motion of whole frames at 1/8 of LR."""
+        found, state = self._coarse(first, second)
+        return SurveyedPair(found[-1], state.float())
+
+    def _coarse(self, first: SurveyedFrame, second: SurveyedFrame) -> tuple[list[Tensor], Tensor]:
         """The motion at 1/8 of LR after every coarser octave, coarsest first, and its state."""
-        keys = [(first.keys[-1], second.keys[-1])]
-        seen = [(first.pyramid[-1], second.pyramid[-1])]
+        keys = [(first.key, second.key)]
+        seen = [(first.seen, second.seen)]
         for _ in range(self.octaves):
             a, b = _halved(*keys[-1])
             keys.append((F.normalize(a, dim=1), F.normalize(b, dim=1)))
@@ -733,8 +823,8 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__(config)
-        # Measured on fast clips: at most 0.3/255 from the whole frame; half of it is not enough.
-        self.halo = max(64, 48 << config.octaves)
+        # Measured on shifts of 60 LR pixels in both directions, see docs/performance.md.
+        self.halo = 80
         self.alignment = PYRAMID_STRIDE << config.octaves
         self.frame = FrameEncoder(config)
         self.space = SpaceINR(config)
@@ -750,7 +840,31 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
 
     def encode_pair(self, first: CompactFrame, second: CompactFrame) -> CompactFeatures:
         """See `VideoINR.encode_pair`."""
-        motion, state, levels = self.search(first, second)
+        return self._searched(first, second, None)
+
+    def survey_frame(self, frame: Tensor) -> SurveyedFrame:
+        """See `VideoINR.survey_frame`."""
+        return self.frame.survey(frame)
+
+    def survey_pair(self, first: SurveyedFrame, second: SurveyedFrame) -> SurveyedPair:
+        """See `VideoINR.survey_pair`."""
+        return self.search.survey(first, second)
+
+    def encode_tile(
+        self,
+        first: CompactFrame,
+        second: CompactFrame,
+        survey: SurveyedPair,
+        origin: tuple[int, int],
+    ) -> CompactFeatures:
+        """See `VideoINR.encode_tile`."""
+        height, width = first.padded.shape[-2:]
+        return self._searched(first, second, survey.part(origin, (height, width)))
+
+    def _searched(
+        self, first: CompactFrame, second: CompactFrame, known: SurveyedPair | None
+    ) -> CompactFeatures:
+        motion, state, levels = self.search(first, second, known)
         return CompactFeatures(first, second, motion, self.time.state(state), levels)
 
     def prepare(

@@ -111,7 +111,7 @@ class VideoINR(nn.Module):
         super().__init__()
         self.config = config
 
-    # -- the five steps -------------------------------------------------------------------------
+    # -- the first of five steps ----------------------------------------------------------------
 
     def encode_frame(self, frame: Tensor) -> FrameFeatures:
         """What depends on one frame alone.
@@ -129,6 +129,40 @@ class VideoINR(nn.Module):
             second: `FrameFeatures` of the later frame, of the same shape.
         """
         raise NotImplementedError
+
+    # -- what tiles have to know of the whole frames --------------------------------------------
+
+    def survey_frame(self, frame: Tensor) -> Any:
+        """What tiles have to know of a whole frame; None where they see enough themselves.
+
+        Args:
+            frame: (B, 3, H, W), the whole frame, RGB in [0, 1].
+        """
+        return None
+
+    def survey_pair(self, first: Any, second: Any) -> Any:
+        """What tiles have to know of two neighbouring frames; None where they see enough.
+
+        Args:
+            first: From `survey_frame` of the earlier frame.
+            second: From `survey_frame` of the later frame.
+        """
+        return None
+
+    def encode_tile(
+        self, first: Any, second: Any, survey: Any, origin: tuple[int, int]
+    ) -> Features:
+        """As `encode_pair`, for a tile.
+
+        Args:
+            first: `FrameFeatures` of the earlier frame's tile.
+            second: `FrameFeatures` of the later frame's tile.
+            survey: From `survey_pair` of the whole frames.
+            origin: (row, column) of the tile's first LR pixel, multiples of `alignment`.
+        """
+        return self.encode_pair(first, second)
+
+    # -- the last two steps ---------------------------------------------------------------------
 
     def prepare(self, features: Any, grid: Grid, previous: Any = None) -> Prepared:
         """What depends on the pair and the output grid, for every time.

@@ -1,0 +1,132 @@
+"""Two threads that compute what will be asked for next, beside the rendering of this.
+
+A pair's features hardly profit from more than two threads, and its rendering does: side by side
+they fill a processor that neither fills alone. One thread encodes frames, one searches the motion
+of a pair and paints its canvases; what is ready is taken in order, so nothing else changes. Each
+of the two has its own number of OpenMP threads, so that together they do not outnumber the cores.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Generic, TypeVar
+
+import torch
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+REMEMBERED = 4
+"""Frames whose encoding is remembered until it is taken: two pairs' worth."""
+
+
+class Worker:
+    """One thread with its own number of OpenMP threads.
+
+    Args:
+        name: Of the thread.
+        threads: OpenMP threads that its work may use.
+
+    Attributes:
+        busy: Seconds of work so far.
+    """
+
+    def __init__(self, name: str, threads: int) -> None:
+        self.busy = 0.0
+        # PyTorch takes the number for threads that begin later, too: the caller's is set again.
+        before = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(1, name)
+        self._pool.submit(torch.set_num_threads, threads).result()
+        torch.set_num_threads(before)
+
+    def submit(self, work: Callable[[], V]) -> Future[V]:
+        """Do something after what was submitted before."""
+        return self._pool.submit(self._timed, work)
+
+    def _timed(self, work: Callable[[], V]) -> V:
+        start = time.perf_counter()
+        try:
+            with torch.inference_mode():
+                return work()
+        finally:
+            self.busy += time.perf_counter() - start
+
+    def close(self) -> None:
+        """Forget what has not begun, and wait for what has."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Ahead(Generic[K, V]):
+    """What is being computed before it is asked for: one pair, and frames.
+
+    Keys are compared with `==`; frames are recognised by identity.
+
+    Args:
+        threads: Of the whole program; a quarter encodes frames, half of them search motion.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._encoder = Worker("vinr-frame", max(1, threads // 4))
+        self._searcher = Worker("vinr-pair", max(1, threads // 2))
+        self._pair: tuple[K, Future[V]] | None = None
+        self._frames: deque[tuple[torch.Tensor, Future[object]]] = deque(maxlen=REMEMBERED)
+        self._lock = threading.Lock()
+        self._waited = 0.0
+
+    @property
+    def busy(self) -> dict[str, float]:
+        """Seconds of work of both threads; the search's waiting for frames is not counted."""
+        pair = max(0.0, self._searcher.busy - self._waited)
+        return {"frame": self._encoder.busy, "pair": pair}
+
+    def begin_frame(self, frame: torch.Tensor, encode: Callable[[], object]) -> None:
+        """Encode a frame, unless that has begun."""
+        with self._lock:
+            if any(known is frame for known, _ in self._frames):
+                return
+            self._frames.append((frame, self._encoder.submit(encode)))
+
+    def frame(self, frame: torch.Tensor) -> object | None:
+        """A frame's encoding, waited for and then forgotten; None if it was not begun.
+
+        Raises:
+            Exception: what the encoding raised.
+        """
+        with self._lock:
+            found = next((item for item in self._frames if item[0] is frame), None)
+            if found is None:
+                return None
+            self._frames = deque((f for f in self._frames if f is not found), maxlen=REMEMBERED)
+        start = time.perf_counter()
+        try:
+            return found[1].result()
+        finally:
+            self._waited += time.perf_counter() - start
+
+    def begin_pair(self, key: K, prepare: Callable[[], V]) -> None:
+        """Prepare a pair, unless another is waiting to be taken."""
+        if self._pair is None:
+            self._pair = key, self._searcher.submit(prepare)
+
+    def pair(self, key: K) -> V | None:
+        """The pair, waited for; None if it is not the one that was begun, which is forgotten.
+
+        Raises:
+            Exception: what the preparation raised.
+        """
+        if self._pair is None:
+            return None
+        (begun, future), self._pair = self._pair, None
+        if begun == key:
+            return future.result()
+        wait([future])
+        return None
+
+    def close(self) -> None:
+        """Wait for what has begun; nothing of it is kept."""
+        self._searcher.close()
+        self._encoder.close()
+        self._pair = None
+        self._frames.clear()
