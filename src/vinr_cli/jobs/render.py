@@ -30,7 +30,7 @@ class Rendered:
 
     Attributes:
         ending: What is known at the video's end; None if it was not reached.
-        stage_seconds: Busy seconds of (decode, compute, encode), waiting excluded.
+        stage_seconds: Busy seconds of each stage, waiting excluded, see `Streamed`.
         losses: What of the source could not be decoded, a line each.
     """
 
