@@ -1,14 +1,20 @@
-"""A table of inputs, their properties and what became of them: every awkward file, whole program.
+"""A table of inputs, their properties and what became of them, by the whole program.
 
-`VINR_TABLE=table.md python -m pytest -m slow tests/media/test_table.py` writes it.
+`VINR_TABLE=table.md python -m pytest -m slow tests/media/test_table.py` writes it: of files made on
+the spot, and of a folder of awkward ones (`VINR_TEST_MEDIA`) where there is one.
 """
 
 import os
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
+from av.stream import Disposition
 
 from vinr_cli.errors import VinrError
 from vinr_cli.events import Event, Notice
@@ -21,15 +27,110 @@ SHARED = Path(os.environ.get("VINR_TEST_MEDIA", Path(__file__).parents[3] / "sha
 FILES = sorted(p for p in SHARED.glob("*") if p.is_file()) if SHARED.is_dir() else []
 TABLE = os.environ.get("VINR_TABLE")
 FRAMES, FEW = 6, 2
-LARGE = 1_000_000
-"""Pixels of a frame from which a few frames must do."""
+LARGE, HUGE = 1_000_000, 16_000_000
+"""Pixels of a frame from which two frames must do, and one."""
 _AS_IT_IS = ("-fps_mode", "passthrough", "-enc_time_base", "demux")
 """Times as they are; else ffmpeg rounds them to a mean rate, and complains about that."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not FILES, reason="no folder of awkward files (VINR_TEST_MEDIA)"),
-]
+pytestmark = pytest.mark.slow
+
+Make = Callable[..., Path]
+PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1")
+TONE = ("-f", "lavfi", "-i", "sine=d=1:r=48000")
+WIDE = "setparams=color_primaries=bt2020:colorspace=bt2020nc"
+X264 = ("-c:v", "libx264", "-preset", "ultrafast")
+
+
+def _rate(rate: str) -> tuple[str, ...]:
+    return ("-f", "lavfi", "-i", f"testsrc2=s=96x64:r={rate}:d=1")
+
+
+MADE: dict[str, tuple[tuple[str, ...], str]] = {
+    "23976.mp4": ((*_rate("24000/1001"), *TONE, *X264, "-bf", "2"), ".mp4"),
+    "2997.mkv": ((*_rate("30000/1001"), *TONE, *X264), ".mkv"),
+    "5994.mov": ((*_rate("60000/1001"), *TONE, *X264), ".mov"),
+    "5994.ts": ((*_rate("60000/1001"), *TONE, *X264), ".ts"),
+    "film.avi": ((*_rate("24000/1001"), *TONE, "-c:v", "mpeg4", "-c:a", "pcm_s16le"), ".avi"),
+    "film.webm": ((*_rate("24000/1001"), *TONE, "-c:v", "libvpx-vp9", "-cpu-used", "8"), ".webm"),
+    "varying.mp4": (
+        (*PICTURE, *TONE, "-vf", "select='not(eq(mod(n,5),2))'", "-fps_mode", "vfr", *X264), ".mp4",
+    ),
+    "varying.mkv": (
+        (*PICTURE, *TONE, "-vf", "select='gt(mod(n,7),3)'", "-fps_mode", "vfr", *X264), ".mkv",
+    ),
+    "late.mkv": ((*PICTURE, *TONE, *X264, "-output_ts_offset", "7.3"), ".mkv"),
+    "early-sound.mkv": (("-itsoffset", "0.3", *PICTURE, *TONE, *X264), ".mp4"),
+    "late-sound.mkv": ((*PICTURE, "-itsoffset", "0.3", *TONE, *X264), ".avi"),
+    "no-duration.mkv": ((*PICTURE, *TONE, *X264, "-f", "matroska", "-live", "1"), ".mp4"),
+    "fragmented.mp4": ((*PICTURE, *TONE, *X264, "-movflags", "frag_keyframe+empty_moov"), ".mp4"),
+    "no-times.h264": ((*PICTURE, *X264, "-bf", "2", "-f", "h264"), ".mp4"),
+    "equal-times.mkv": (
+        (*PICTURE, "-vf", "setpts='if(eq(mod(N,6),3),(N-1)/25/TB,N/25/TB)'", "-fps_mode",
+         "passthrough", *X264, "-bf", "0"), ".mkv",
+    ),
+    "one-frame.mp4": ((*PICTURE, *X264, "-frames:v", "1"), ".mp4"),
+    "odd.mkv": (
+        ("-f", "lavfi", "-i", "testsrc2=s=97x61:r=25:d=1", "-pix_fmt", "yuv444p", *X264), ".mp4",
+    ),
+    "interlaced.ts": (
+        (*PICTURE, "-vf", "setfield=tff", "-c:v", "mpeg2video", "-flags", "+ildct+ilme"), ".mp4",
+    ),
+    "wide-pixels.mp4": ((*PICTURE, "-vf", "setsar=4/3", *X264), ".mp4"),
+    "bt2020-pq.mkv": (
+        (*PICTURE, "-vf", f"format=yuv420p10le,{WIDE}:color_trc=smpte2084", *X264), ".mkv",
+    ),
+    "hlg.mov": (
+        (*PICTURE, "-vf", f"format=yuv422p10le,{WIDE}:color_trc=arib-std-b67", "-c:v", "prores_ks"),
+        ".mov",
+    ),
+    "full-range.mp4": (
+        (*PICTURE, *X264, "-color_range", "pc", "-colorspace", "bt709", "-pix_fmt", "yuvj420p"),
+        ".mp4",
+    ),
+    "gray.mkv": ((*PICTURE, "-pix_fmt", "gray", "-c:v", "ffv1"), ".mkv"),
+    "rgb.mkv": ((*PICTURE, "-pix_fmt", "gbrp", "-c:v", "ffv1"), ".mkv"),
+    "alpha.mov": (
+        (*PICTURE, "-vf", "format=yuva444p10le,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':"
+         "a='1000-X*4'", "-c:v", "prores_ks"), ".mov",
+    ),
+    "paletted.gif": ((*PICTURE,), ".gif"),
+    "animated.mkv": ((*_rate("12"), "-vf", "fps=24", *X264), ".mkv"),
+    "two-videos.mkv": (
+        (*PICTURE, *_rate("10"), *TONE, "-map", "0", "-map", "1", "-map", "2", *X264), ".mp4",
+    ),
+    "timecode.mov": ((*PICTURE, *TONE, *X264, "-timecode", "10:00:00:00"), ".mov"),
+    "vorbis.mkv": ((*PICTURE, *TONE, *X264, "-c:a", "libvorbis"), ".mp4"),
+}  # fmt: skip
+"""Files made on the spot: ffmpeg's arguments, and the suffix of the result."""
+
+
+@dataclass
+class Row:
+    """A row of the table."""
+
+    name: str
+    properties: str = "-"
+    frames: str = "-"
+    seconds: str = "-"
+    colour: str = "-"
+    streams: str = "-"
+    strict: str = "-"
+    result: str = "-"
+    notices: list[str] = field(default_factory=list)
+
+    def write(self) -> None:
+        """Add it to the table that is asked for."""
+        if TABLE is None:
+            return
+        head = ("file", "properties", "frames", "seconds", "colour", "streams", "decodes strictly",
+                "result", "notices")  # fmt: skip
+        new = not Path(TABLE).exists()
+        with open(TABLE, "a", encoding="utf-8") as table:
+            if new:
+                table.write(f"| {' | '.join(head)} |\n{'|---' * len(head)}|\n")
+            cells = (self.name, self.properties, self.frames, self.seconds, self.colour,
+                     self.streams, self.strict, self.result, "; ".join(self.notices))  # fmt: skip
+            table.write(f"| {' | '.join(c.replace('|', '/') or '-' for c in cells)} |\n")
 
 
 def properties(info: MediaInfo, variable: bool) -> str:
@@ -37,32 +138,36 @@ def properties(info: MediaInfo, variable: bool) -> str:
     video, color = info.video, info.video.color
     words = [
         info.container.split(",")[0], video.codec, video.pix_fmt, f"{video.width}x{video.height}",
-        "variable" if variable else "constant", color.transfer, str(color.siting),
+        "variable" if variable else "constant", str(color.siting),
         "full range" if color.full_range else None,
         f"turned {video.rotation}" if video.rotation else None,
         f"pixels {video.sample_aspect}" if video.sample_aspect != 1 else None,
         "interlaced" if video.interlaced else None, "alpha" if video.alpha else None,
-        *(f"{t.kind}:{t.codec}" for t in info.tracks),
     ]  # fmt: skip
     return " ".join(word for word in words if word)
 
 
+def tags_of(info: MediaInfo) -> str:
+    """How a file says that its colours are to be read."""
+    color = info.video.color
+    names = (color.tagged_matrix or "-", color.primaries or "-", color.transfer or "-")
+    return "/".join(map(str, names))
+
+
+def kinds(path: Path) -> list[str]:
+    """Kinds of a file's streams, its main video first."""
+    with av.open(path) as container:
+        return sorted(
+            "cover" if s.type == "video" and s.disposition & Disposition.attached_pic else s.type
+            for s in container.streams
+        )
+
+
 def full_decode(ffmpeg: Path, path: Path) -> str:
     """What ffmpeg says against a file that it decodes as a whole; empty if nothing."""
-    command: list[str | Path] = [
-        ffmpeg,
-        "-nostdin",
-        "-v",
-        "error",
-        "-xerror",
-        "-i",
-        path,
-        "-map",
-        "0:v",
-        "-map",
-    ]
+    command: list[str | Path] = [ffmpeg, "-nostdin", "-v", "error", "-xerror", "-i", path]
     done = subprocess.run(
-        [*command, "0:a?", *_AS_IT_IS, "-f", "null", "-"],
+        [*command, "-map", "0:v", "-map", "0:a?", *_AS_IT_IS, "-f", "null", "-"],
         capture_output=True,
         text=True,
         check=False,
@@ -70,55 +175,102 @@ def full_decode(ffmpeg: Path, path: Path) -> str:
     return done.stderr.strip() or ("" if done.returncode == 0 else "fails without a word")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
-def test_a_file_becomes_a_strictly_valid_one(path: Path, tiny: Path, tmp_path: Path) -> None:
-    """A file is refused in one line, or its result decodes without a complaint and upright."""
-    said: list[str] = []
+def job_of(path: Path, target: Path, tiny: Path, info: MediaInfo) -> JobSpec:
+    """A few frames of a file, twice as many of them, at a size that costs little."""
+    times = scan_timestamps(path, info.video)
+    pixels = info.video.width * info.video.height
+    count = 1 if pixels > HUGE else FEW if pixels > LARGE else FRAMES
+    later = times.pts[min(count, len(times.pts) - 1)] - times.pts[0] if times.pts else 0
+    small = min(Fraction(1), max(Fraction(1, 4), Fraction(360, info.video.width)))
+    encode = EncodeOptions(preset="ultrafast")
+    if target.suffix not in (".mkv", ".mp4", ".ts") or info.video.alpha:
+        encode = EncodeOptions()
+    elif info.video.color.depth > 8:
+        encode = EncodeOptions(codec="h265", preset="ultrafast")
+    return JobSpec(
+        path, target, SizeRequest(scale=small),
+        RateRequest(RateKind.MULTIPLY, Fraction(1 if pixels > HUGE else 2)),
+        end=later * info.video.time_base or None, model=str(tiny), device="cpu", encode=encode,
+    )  # fmt: skip
+
+
+@contextmanager
+def telling(name: str, folder: Path) -> Iterator[Row]:
+    """A row that is written whatever happens."""
+    row = Row(name)
+    try:
+        yield row
+    except AssertionError as error:
+        row.result = f"FAILS: {str(error).splitlines()[0]}"
+        raise
+    finally:
+        row.result = row.result.replace(str(folder), ".").replace(str(SHARED), ".")
+        row.notices = [text.replace(str(folder), ".") for text in row.notices]
+        row.write()
+
+
+def judge(path: Path, target: Path, tiny: Path, row: Row) -> None:
+    """Run the program on a file, and demand a refusal in one line or a result that keeps it all."""
 
     def listen(event: Event) -> None:
         if isinstance(event, Notice):
-            said.append(event.text)
+            row.notices.append(event.text)
 
-    what, refused = "-", ""
     try:
         info = probe(path)
-        times = scan_timestamps(path, info.video)
-        what = properties(info, times.variable)
-        count = FEW if info.video.width * info.video.height > LARGE else FRAMES
-        later = times.pts[min(count, len(times.pts) - 1)] - times.pts[0]
-        end = later * info.video.time_base or None
-        small = min(Fraction(1), max(Fraction(1, 4), Fraction(360, info.video.width)))
-        spec = JobSpec(
-            path, tmp_path / "out.mkv", SizeRequest(scale=small),
-            RateRequest(RateKind.MULTIPLY, Fraction(2)), end=end, model=str(tiny), device="cpu",
-            encode=EncodeOptions(preset="ultrafast") if info.video.color.depth < 9 else
-            EncodeOptions(codec="h265", preset="ultrafast"),
-        )  # fmt: skip
-        finished = run_upscale(spec, listen)
+        row.properties = properties(info, scan_timestamps(path, info.video).variable)
+        finished = run_upscale(job_of(path, target, tiny, info), listen)
     except VinrError as error:
-        refused = str(error)
-    if refused:
-        tell(path, what, f"refused: {refused}", said)
-        assert "\n" not in refused
+        row.result = f"refused: {error}"
         return
-    complaint = full_decode(find_ffmpeg(EncodeOptions()), tmp_path / "out.mkv")
-    made = probe(tmp_path / "out.mkv").video
-    tell(path, what, complaint or f"{finished.frames} frames, decodes strictly", said)
+    made = probe(target)
+    streams, found = kinds(path), kinds(target)
+    with av.open(target) as container:
+        shown = [f.pts * (f.time_base or 0) for f in container.decode(video=0) if f.pts is not None]
+    row.frames = f"{len(shown)} of {finished.frames}"
+    length = made.video.duration or made.duration or Fraction(0)
+    row.seconds = f"{float(length):.3f} of {float(finished.duration):.3f}"
+    row.colour = (
+        tags_of(info) if tags_of(info) == tags_of(made) else f"{tags_of(info)} to {tags_of(made)}"
+    )
+    row.streams = (
+        " ".join(streams) if streams == found else f"{' '.join(streams)} to {' '.join(found)}"
+    )
+    complaint = full_decode(find_ffmpeg(EncodeOptions()), target)
+    row.strict = "no" if complaint else "yes"
 
-    assert not complaint
-    assert made.rotation == info.video.rotation
-    # Matroska stores the shape of pixels as a whole size.
-    assert made.sample_aspect / info.video.sample_aspect == pytest.approx(1, abs=0.01)
-    assert made.color.transfer in (info.video.color.transfer, "bt709", "smpte170m")
+    assert not complaint, complaint
+    assert len(shown) == finished.frames, "frames are missing"
+    assert shown == sorted(set(shown)), "times do not increase"
+    keeps = target.suffix in (".mkv", ".mp4", ".mov")
+    if keeps:
+        assert made.video.rotation == info.video.rotation, "the rotation is lost"
+        # Matroska stores the shape of pixels as a whole size.
+        shape = made.video.sample_aspect / info.video.sample_aspect
+        assert shape == pytest.approx(1, abs=0.01), "the shape of pixels is lost"
+    if target.suffix != ".gif":
+        assert made.video.color.transfer in (info.video.color.transfer, "bt709", "smpte170m")
+    lost = max(0, len(streams) - len(found))
+    told = sum("not kept" in text or "left out" in text for text in row.notices)
+    assert told >= lost, "a stream went without a word"
+    row.result = "as planned"
 
 
-def tell(path: Path, what: str, result: str, said: list[str]) -> None:
-    """Add a row to the table."""
-    if TABLE is not None:
-        new = not Path(TABLE).exists()
-        with open(TABLE, "a", encoding="utf-8") as table:
-            if new:
-                table.write("| file | properties | result | notices |\n|---|---|---|---|\n")
-            notes = "; ".join(said).replace("|", "/")
-            row = (path.name, what, result.replace(str(path.parent), "."), notes)
-            table.write(f"| {' | '.join(row)} |\n")
+@pytest.mark.parametrize("name", MADE)
+def test_a_file_made_on_the_spot_keeps_what_it_is(
+    name: str, make: Make, tiny: Path, tmp_path: Path
+) -> None:
+    """Each property of a source is in its result, which decodes without a complaint."""
+    arguments, suffix = MADE[name]
+    source = make(name, *arguments)
+    with telling(f"{name} → {suffix[1:]}", tmp_path) as row:
+        judge(source, tmp_path / f"out{suffix}", tiny, row)
+        assert row.result == "as planned"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
+def test_a_file_becomes_a_strictly_valid_one(path: Path, tiny: Path, tmp_path: Path) -> None:
+    """A file is refused in one line, or its result decodes without a complaint and upright."""
+    with telling(path.name, tmp_path) as row:
+        judge(path, tmp_path / "out.mkv", tiny, row)
+        assert "\n" not in row.result

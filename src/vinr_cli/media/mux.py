@@ -47,12 +47,14 @@ from vinr_cli.media.tracks import (
     coding_of,
     describe,
     holds,
+    is_moving,
     is_timecode,
     kept_tags,
     packet_length,
     packets_of,
     scratch_name,
     why_convert,
+    why_not,
 )
 from vinr_cli.media.writer import ORIGIN
 
@@ -534,11 +536,12 @@ class _Mux:
         """Copy a further video, a cover picture or data, where the result can hold it."""
         if is_timecode(stream):
             return  # written with the picture
-        if not holds(self.form, stream):
-            self.notices.append(f"{describe(stream)} is not kept: {self.form} cannot hold it")
+        why = why_not(self.source, self.form, stream, self.times)
+        if why:
+            self.notices.append(f"{describe(stream)} is not kept: {why}")
             return
         coding = None
-        if stream.type == "video" and not stream.disposition & Disposition.attached_pic:
+        if is_moving(stream):
             coding = coding_of(self.source.path, stream, self.times)
         copied[stream.index] = Track(stream, add_copy(out, stream), self.times, coding=coding)
 

@@ -9,7 +9,15 @@ from vinr_cli.media.encoders import IMAGES, RENDERED
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 from vinr_cli.media.reencode import SUBTITLE_OF, audio_codec
 from vinr_cli.media.timecode import TIMECODE_FORMATS
-from vinr_cli.media.tracks import TEXT_SUBTITLES, Times, describe, holds, is_timecode, why_convert
+from vinr_cli.media.tracks import (
+    TEXT_SUBTITLES,
+    Times,
+    describe,
+    holds,
+    is_timecode,
+    why_convert,
+    why_not,
+)
 
 _FILE = {form: row for row, form in RENDERED.items()} | {IMAGES: "a folder of pictures"}
 """What people call the formats that hold nothing but pictures."""
@@ -68,12 +76,12 @@ def _fate(
     if stream.type == "audio":
         why = why_convert(source, form, stream, times, stretched=stretched)
         return f"{describe(stream)} {why}: converted to {audio_codec(form)}" if why else ""
-    copied = holds(form, stream)
     if stream.type == "subtitle":
-        return "" if copied else _subtitle(form, stream)
+        return "" if holds(form, stream) else _subtitle(form, stream)
     if is_timecode(stream):
         return _timecode(form, stream, steady=steady)
-    return "" if copied else f"{describe(stream)} is not kept: {form} cannot hold it"
+    why = why_not(source, form, stream, times)
+    return f"{describe(stream)} is not kept: {why}" if why else ""
 
 
 def _timecode(form: str, stream: Stream, *, steady: bool) -> str:

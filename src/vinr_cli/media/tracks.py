@@ -229,6 +229,30 @@ def _starts_together(path: Path, stream: Stream, times: Times) -> bool:
     return False
 
 
+def why_not(source: MediaInfo, form: str, stream: Stream, times: Times) -> str:
+    """Why a further video, a cover picture or data cannot be copied; empty if it can.
+
+    Args:
+        source: The source.
+        form: ffmpeg's name of the result's format.
+        stream: The stream.
+        times: How its times become those of the result.
+
+    Raises:
+        InputError: If the source cannot be opened.
+    """
+    if not holds(form, stream):
+        return f"{form} cannot hold it"
+    if is_moving(stream) and not coding_of(source.path, stream, times).pts:
+        return "it is empty"
+    return ""
+
+
+def is_moving(stream: Stream) -> bool:
+    """Whether a stream is a video and no cover picture."""
+    return stream.type == "video" and not stream.disposition & Disposition.attached_pic
+
+
 def coding_of(path: Path, stream: Stream, times: Times) -> Coding:
     """Read which packets of a further video are kept, and when they are to be decoded.
 
