@@ -1,11 +1,14 @@
 """Tempo and codecs of converted tracks."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import prod
+from pathlib import Path
 
 import pytest
 
-from vinr_cli.media.reencode import audio_codec, tempo_steps
+from vinr_cli.errors import EncoderError
+from vinr_cli.media.reencode import audio_codec, convert_subtitle, tempo_steps
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,24 @@ def test_tempo_one_needs_no_filter() -> None:
 def test_codecs_suit_their_container() -> None:
     """WebM gets Opus, AVI plain samples, all others AAC."""
     assert [audio_codec(c) for c in ("webm", "avi", "mp4")] == ["libopus", "pcm_s16le", "aac"]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_binary_does_not_follow_lists(
+    ffmpeg: Path, make: Callable[..., Path], tmp_path: Path, listed: bool
+) -> None:
+    """What converts a track reads a file, and no list that names that very file."""
+    text = tmp_path / "in.srt"
+    text.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
+    source = make("in.mkv", "-i", str(text))
+    if listed:
+        source = tmp_path / "in.ffconcat"
+        source.write_text("ffconcat version 1.0\nfile in.mkv\n")
+    target = tmp_path / "out.vtt"
+    if not listed:
+        convert_subtitle(ffmpeg, source, 0, target, codec="webvtt")
+        assert target.stat().st_size > 0
+        return
+    with pytest.raises(EncoderError, match="Error opening input"):
+        convert_subtitle(ffmpeg, source, 0, target, codec="webvtt")
+    assert not target.exists()

@@ -27,3 +27,8 @@ def container_options() -> dict[str, str]:
     """
     formats = sorted(set(av.formats_available) - _NAME_OTHER_FILES)
     return {"protocol_whitelist": "file,pipe,fd", "format_whitelist": ",".join(formats)}
+
+
+def input_arguments() -> list[str]:
+    """The same for the ffmpeg binary, before the input that they are about."""
+    return [word for name, value in container_options().items() for word in (f"-{name}", value)]

@@ -10,6 +10,7 @@ from av.container import InputContainer
 
 from vinr_cli.errors import EncoderError
 from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of
+from vinr_cli.media.limits import input_arguments
 from vinr_cli.media.probe import open_input
 
 _BITS_PER_CHANNEL = {"aac": 96_000, "libopus": 80_000}
@@ -170,8 +171,8 @@ def tempo_steps(tempo: Fraction) -> list[Fraction]:
 def _run(ffmpeg: Path, source: Path, index: int, arguments: list[str], target: Path) -> None:
     """Run ffmpeg on one stream of a file, with the file's own clock."""
     command = [str(ffmpeg), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", "-copyts"]
-    command += ["-i", url(source), "-map", f"0:{index}", "-map_metadata", "-1", "-map_chapters"]
-    command += ["-1", *arguments, url(target)]
+    command += [*input_arguments(), "-i", url(source), "-map", f"0:{index}"]
+    command += ["-map_metadata", "-1", "-map_chapters", "-1", *arguments, url(target)]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:
