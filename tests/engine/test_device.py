@@ -56,12 +56,13 @@ def test_an_unknown_device_is_refused(name: str) -> None:
 
 
 def test_precisions_have_their_types() -> None:
-    """Auto and fp32 are plain float32; bf16 and fp16 autocast; others are refused."""
-    assert [choose_precision(n) for n in ("auto", "fp32", "bf16", "fp16")] == [
+    """On a CPU auto and fp32 are plain float32; bf16 and fp16 autocast; others are refused."""
+    cpu = torch.device("cpu")
+    assert [choose_precision(n, cpu) for n in ("auto", "fp32", "bf16", "fp16")] == [
         None,
         None,
         torch.bfloat16,
         torch.float16,
     ]
     with pytest.raises(UsageError, match="unknown precision 'int8'"):
-        choose_precision("int8")
+        choose_precision("int8", cpu)

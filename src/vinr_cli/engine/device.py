@@ -2,10 +2,14 @@
 
 import torch
 
+from vinr_cli.engine.precision import automatic
 from vinr_cli.errors import DeviceError, UsageError
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 """What `--precision` takes."""
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""The formats of half precision by their names."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,11 +48,12 @@ def _cuda(name: str, index: int) -> torch.device:
     return torch.device("cuda", index)
 
 
-def choose_precision(name: str) -> torch.dtype | None:
-    """Number format of the encoder's products; rendering is always float32.
+def choose_precision(name: str, device: torch.device) -> torch.dtype | None:
+    """Number format of what may run in half precision; `precision` says what that is.
 
     Args:
-        name: auto (float32), fp32, bf16 or fp16.
+        name: auto (`precision.automatic`), fp32, bf16 or fp16.
+        device: Where the network runs.
 
     Returns:
         The autocast type, or None for plain float32.
@@ -60,4 +65,11 @@ def choose_precision(name: str) -> torch.dtype | None:
         raise UsageError(
             "--precision", f"unknown precision {name!r}", f"Use {', '.join(PRECISIONS)}."
         )
-    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(name)
+    if name == "auto":
+        return automatic(device)
+    return HALF.get(name)
+
+
+def format_name(dtype: torch.dtype | None) -> str:
+    """What `--precision` calls a format; the inverse of `choose_precision`."""
+    return next((name for name, half in HALF.items() if half is dtype), "fp32")

@@ -83,7 +83,8 @@ def run_bench(
     Raises:
         VinrError: as `upscale` does.
     """
-    chosen, autocast = choose_device(device), choose_precision(precision)
+    chosen = choose_device(device)
+    autocast = choose_precision(precision, chosen)
     with tempfile.TemporaryDirectory(prefix="vinr-bench-") as folder:
         source = Path(folder) / "clip.mp4"
         make_test_clip(source, frames=frames, size=size)

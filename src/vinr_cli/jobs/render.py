@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vinr_cli.engine.device import choose_device, choose_precision
+from vinr_cli.engine.device import choose_device, choose_precision, format_name
 from vinr_cli.engine.faithful import AlphaRenderer, FlatRenderer
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.memory import keep_freed_memory
@@ -46,10 +46,12 @@ class Workshop:
     Attributes:
         device: Torch device string.
         renderer: The network at the plan's sizes.
+        precision: Number format of the steps that may run in half precision: fp32, fp16 or bf16.
     """
 
     device: str
     renderer: PairRenderer
+    precision: str
 
     @property
     def tiles(self) -> int:
@@ -67,7 +69,7 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     """
     spec, video = plan.spec, plan.media.video
     device = choose_device(spec.device)
-    autocast = choose_precision(spec.precision)
+    autocast = choose_precision(spec.precision, device)
     if device.type == "cpu":
         keep_freed_memory()
     subject = str(spec.input)
@@ -81,7 +83,7 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
         tile=spec.tile,
         notify=lambda text: report(Notice(text, subject)),
     )
-    return Workshop(str(device), renderer)
+    return Workshop(str(device), renderer, format_name(autocast))
 
 
 def render(

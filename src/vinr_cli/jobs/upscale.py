@@ -308,7 +308,7 @@ def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], 
         ("container", encoder.container),
         ("disk", _disk(plan)),
         ("scene cuts", _scenes(plan.spec.scene_threshold)),
-        ("precision", "fp32" if plan.spec.precision == "auto" else plan.spec.precision),
+        ("precision", plan.spec.precision if workshop is None else workshop.precision),
     ]
     if encoder.container == IMAGES and plan.rate is not None:
         details.append(("pictures", f"from {FIRST_NUMBER} on, {decimal(plan.rate)} a second"))

@@ -2,6 +2,10 @@
 
 Zooming Slow-Mo's front (Xiang et al. 2020): residual blocks per frame, pyramid alignment for the
 feature between, deformable ConvLSTM over the three, and a deep residual trunk.
+
+Only the residual blocks before the alignment follow autocast. The sine networks behind the encoder
+amplify what its features are rounded by: with seeded weights float16 leaves 68 dB in those blocks,
+but 33 dB in alignment and ConvLSTM and 45 dB in the trunk (``benchmarks/precision.py``).
 """
 
 from dataclasses import dataclass
@@ -13,7 +17,7 @@ from torch import Tensor
 from vinr_cli.model.align import STRIDE, Levels, Pyramid, PyramidAlign
 from vinr_cli.model.config import PublishedConfig
 from vinr_cli.model.convlstm import BidirectionalLSTM, State, StepInput
-from vinr_cli.model.layers import conv, lrelu, trunk
+from vinr_cli.model.layers import conv, lrelu, trunk, without_autocast
 from vinr_cli.model.videoinr import Features, FrameFeatures
 
 
@@ -60,14 +64,18 @@ class Encoder(Pyramid):
         pad = (0, -width % STRIDE, 0, -height % STRIDE)
         padded = F.pad(frame, pad, mode="replicate") if any(pad) else frame
         padded = padded.contiguous(memory_format=torch.channels_last)
-        feature = self.feature_extraction(lrelu(self.conv_first(padded)))
-        return PublishedFrame(frame, self.levels(feature), self.ConvBLSTM.start(feature))
+        with without_autocast(frame.device):
+            feature = lrelu(self.conv_first(padded))
+        feature = self.feature_extraction(feature)  # added to in float32
+        with without_autocast(frame.device):
+            return PublishedFrame(frame, self.levels(feature), self.ConvBLSTM.start(feature))
 
     def encode_pair(self, first: PublishedFrame, second: PublishedFrame) -> PublishedFeatures:
         """See `VideoINR.encode_pair`."""
-        middle = self.fusion(self.pcd_align(first.levels, second.levels))
-        maps = self.ConvBLSTM(first.start, middle, second.start)
         batch, _, height, width = first.frame.shape
-        # Stacked along the batch, channels stay last.
-        values = self.recon_trunk(torch.cat(maps)).unflatten(0, (3, batch)).transpose(0, 1)
+        with without_autocast(first.frame.device):
+            middle = self.fusion(self.pcd_align(first.levels, second.levels))
+            maps = self.ConvBLSTM(first.start, middle, second.start)
+            # Stacked along the batch, channels stay last.
+            values = self.recon_trunk(torch.cat(maps)).unflatten(0, (3, batch)).transpose(0, 1)
         return PublishedFeatures(first, second, values[..., :height, :width])

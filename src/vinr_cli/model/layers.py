@@ -91,6 +91,11 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], weight.shape[0])
 
 
+def without_autocast(device: torch.device) -> torch.autocast:
+    """No autocast, for a `with` statement: what must not be rounded."""
+    return torch.autocast(device.type, enabled=False)
+
+
 def last(parts: Sequence[Tensor]) -> Tensor:
     """`torch.stack(parts, -1)`, contiguous; this way is three times as fast on a CPU."""
     return torch.stack(list(parts)).movedim(0, -1).contiguous()

@@ -13,8 +13,8 @@ arithmetic, and a tile is sampled at the positions of its frame.
 
 Sizes that are no multiple of 4 are padded by replication for the encoder and its features cropped.
 The three networks run in float32 whatever autocast says, because sines of large arguments amplify
-rounding; the encoder follows autocast. Written without device-specific operations and tested on
-the CPU; for parity on CUDA, turn TF32 convolutions off.
+rounding; of the encoder the first blocks alone follow it (`encoder`). Written without
+device-specific operations and tested on the CPU; for parity on CUDA, turn TF32 convolutions off.
 """
 
 from dataclasses import dataclass, replace
