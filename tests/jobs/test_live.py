@@ -1,6 +1,7 @@
 """Jobs that read a stream, write one, or both."""
 
 import os
+import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned, silent
 from vinr_cli.jobs.live import is_piped, run_piped, show_piped
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.media.encoders import find_ffmpeg
 from vinr_cli.media.live import LiveSource
 from vinr_cli.media.probe import probe
 from vinr_cli.plan.job import (
@@ -161,6 +163,39 @@ def test_colours_are_tagged(pipes: Pipes, spec: JobSpec, clip: ClipMaker) -> Non
     color = probe(pipes.file(spec, source.read_bytes())).video.color
     assert (color.tagged_matrix, color.primaries, color.transfer) == ("bt709",) * 3
     assert not color.full_range
+
+
+def test_everything_comes_along(pipes: Pipes, spec: JobSpec, source: Path, tmp_path: Path) -> None:
+    """Sound tracks, subtitles, a font, chapters, tags and languages pass through a pipe."""
+    (tmp_path / "s.srt").write_text("1\n00:00:00,200 --> 00:00:00,600\nHello\n")
+    (tmp_path / "font.ttf").write_bytes(b"\0\1\0\0font")
+    (tmp_path / "meta").write_text(
+        ";FFMETADATA1\ntitle=A film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=400\ntitle=One\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=400\nEND=800\ntitle=Two\n"
+    )
+    rich = tmp_path / "rich.mkv"
+    command = [str(find_ffmpeg(EncodeOptions())), "-v", "error", "-i", str(source)]
+    command += ["-i", str(tmp_path / "s.srt"), "-i", str(tmp_path / "meta")]
+    command += ["-attach", str(tmp_path / "font.ttf"), "-metadata:s:t", "mimetype=font/ttf"]
+    command += ["-map", "0:v", "-map", "0:a", "-map", "0:a", "-map", "1", "-map_metadata", "2"]
+    command += ["-metadata:s:a:1", "language=fra", "-metadata:s:v", "language=deu"]
+    subprocess.run([*command, "-c", "copy", "-c:s", "srt", str(rich)], check=True)
+    out = pipes.file(spec, rich.read_bytes())
+    media = probe(out)
+    assert [t.kind for t in media.tracks] == ["audio", "audio", "subtitle", "attachment"]
+    assert media.tracks[1].language == "fra"
+    assert dict(media.metadata)["title"] == "A film"
+    with av.open(str(out)) as container:
+        chapters = [
+            (c["metadata"]["title"], c["start"] * (c["time_base"] or Fraction(1)))
+            for c in container.chapters()
+        ]
+        video = container.streams.video[0]
+        texts = [bytes(p) for p in container.demux(container.streams.subtitles[0]) if p.size]
+    assert chapters == [("One", 0), ("Two", Fraction(2, 5))]
+    assert video.language == "deu"
+    assert texts == [b"Hello"]
+    assert not any("is not kept" in n for n in pipes.notices)
 
 
 @pytest.mark.parametrize("form", ["mkv", "nut", "ts"])

@@ -26,7 +26,7 @@ from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.upscale import complete, planned, rename_whole, tags, work_folders
 from vinr_cli.media.encoders import IMAGES, RENDERED, Encoder
 from vinr_cli.media.live import LiveReader, LiveSource
-from vinr_cli.media.livemux import BARE, LiveMux, LiveWriter, SideTracks, Target
+from vinr_cli.media.livemux import BARE, Head, LiveMux, LiveWriter, SideTracks, Target
 from vinr_cli.media.mux import check
 from vinr_cli.media.pipe import STDOUT_NAME, Outlet
 from vinr_cli.plan.holds import Hold, require_bounded
@@ -51,7 +51,7 @@ def show_piped(spec: JobSpec, *, stdin: int = 0) -> Plan:
         VinrError: as `run_piped`.
     """
     with ExitStack() as stack:
-        plan, _ = plan_piped(spec, _source(spec, Stop(), stdin, stack), stack)
+        plan, _, _ = plan_piped(spec, _source(spec, Stop(), stdin, stack), stack)
         if spec.output != STDIO:
             require_target(plan)
         return plan
@@ -91,8 +91,8 @@ def run_piped(
         )  # fmt: skip
     with ExitStack() as stack:
         source = _source(spec, stop, stdin, stack)
-        plan, side = plan_piped(spec, source, stack)
-        job = _Job(plan, side, source, report, stop)
+        plan, side, head = plan_piped(spec, source, stack)
+        job = _Job(plan, side, head, source, report=report, stop=stop)
         piped = spec.output == STDIO
         finished = job.to_pipe(_outlet(stdout, stack)) if piped else job.to_file()
     finished = replace(finished, seconds=time.perf_counter() - start)
@@ -134,6 +134,7 @@ class _Job:
     Args:
         plan: What is done.
         side: The source's other streams.
+        head: What its header says beside them.
         source: Standard input, if that is the source.
         report: Told everything.
         stop: Asks to stop.
@@ -143,12 +144,15 @@ class _Job:
         self,
         plan: Plan,
         side: SideTracks,
+        head: Head,
         source: LiveSource | None,
+        *,
         report: Reporter,
         stop: Stop,
     ) -> None:
         self._plan = plan
         self._side = side
+        self._head = head
         self._source = source
         self._report = report
         self._stop = stop
@@ -317,8 +321,8 @@ class _Job:
             form=plan.encoder.container,
             source=plan.media,
             side=self._side,
-            metadata=dict(plan.media.metadata) | tags(plan),
-            video_tags={},
+            tags=tags(plan),
+            head=self._head,
             cut=plan.window.cut,
             stretch=stretch(plan.spec.rate),
             rate=plan.rate,

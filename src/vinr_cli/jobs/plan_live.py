@@ -14,7 +14,7 @@ from vinr_cli.jobs.plan_upscale import (
     settle_plan,
 )
 from vinr_cli.media.live import LiveSource
-from vinr_cli.media.livemux import FileTracks, SideTracks, streams_along
+from vinr_cli.media.livemux import FileTracks, Head, SideTracks, streams_along
 from vinr_cli.media.probe import (
     MediaInfo,
     Timestamps,
@@ -59,8 +59,8 @@ def plan_stream(spec: JobSpec, media: MediaInfo) -> Plan:
 
 def plan_piped(
     spec: JobSpec, source: LiveSource | None, stack: ExitStack
-) -> tuple[Plan, SideTracks]:
-    """The plan of a job with a pipe at one end or both, and the streams that come along.
+) -> tuple[Plan, SideTracks, Head]:
+    """The plan of a job with a pipe at one end or both, and what comes along.
 
     Args:
         spec: What is asked for.
@@ -83,13 +83,14 @@ def plan_piped(
     elif plan.media.reopens:
         container = stack.enter_context(open_input(spec.input))
     if container is None:
-        return plan, SideTracks()
+        return plan, SideTracks(), Head()
     piped = spec.output == STDIO
     streams, notices = streams_along(
         container, plan.media, form, left_out=unwanted, stretched=slow, piped=piped
     )
     plan = replace(plan, notices=(*plan.notices, *notices))
-    return plan, SideTracks(streams) if source else FileTracks(container, streams)
+    head = Head.of(container, plan.media.video.index)
+    return plan, SideTracks(streams) if source else FileTracks(container, streams), head
 
 
 def _window(spec: JobSpec, video: VideoInfo) -> Window:

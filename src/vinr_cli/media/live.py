@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import AttachmentStream, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -116,7 +116,7 @@ class LiveReader(FrameReader):
             score_changes=score_changes,
         )  # fmt: skip
         self._source = source
-        self._along = list(along)
+        self._along = [s for s in along if not isinstance(s, AttachmentStream)]
         self._take = take
 
     def require_source(self) -> None:
@@ -134,7 +134,7 @@ class LiveReader(FrameReader):
     def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[AnyPacket]:
         packets: Iterator[AnyPacket] = container.demux([stream, *self._along])
         for packet in packets:
-            if packet.stream_index == stream.index:
+            if packet.stream.index == stream.index:  # an empty packet has no index of its own
                 yield packet
             elif packet.size:
                 self._take(packet)

@@ -11,11 +11,11 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -29,7 +29,7 @@ from vinr_cli.media.alpha import DECODERS, TAG, repair
 from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, url, writing
 from vinr_cli.media.encoders import IMAGES
 from vinr_cli.media.formats import FULL, MATRICES, PRIMARIES, STUDIO, TRANSFERS
-from vinr_cli.media.mux import KEEP_ROTATION, MAX_MOVIE_SCALE, clock_base
+from vinr_cli.media.mux import KEEP_ROTATION, MAX_MOVIE_SCALE, clock_base, moved_chapters
 from vinr_cli.media.pipe import STDOUT_NAME, Outlet, reader_gone
 from vinr_cli.media.probe import MediaInfo, codec_name
 from vinr_cli.media.tracks import (
@@ -42,6 +42,9 @@ from vinr_cli.media.tracks import (
     packet_length,
 )
 from vinr_cli.media.writer import FrameWriter
+
+if TYPE_CHECKING:  # a type of the stubs alone
+    from av.container.core import Chapter
 
 BARE = frozenset({"yuv4mpegpipe"})
 """Formats of pipes that hold one video and nothing else: ffmpeg writes them by itself."""
@@ -228,6 +231,32 @@ class FileTracks(SideTracks):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """What a source's header says beside its streams.
+
+    Attributes:
+        video_tags: Tags of the main video stream.
+        disposition: Of the same; None if nothing is known.
+        chapters: As PyAV gives them.
+    """
+
+    video_tags: dict[str, str] = field(default_factory=dict)
+    disposition: Disposition | None = None
+    chapters: "tuple[Chapter, ...]" = ()
+
+    @classmethod
+    def of(cls, container: InputContainer, index: int) -> Self:
+        """Read from an opened source.
+
+        Args:
+            container: It.
+            index: Of its main video stream.
+        """
+        video = container.streams[index]
+        return cls(dict(video.metadata), video.disposition, tuple(container.chapters()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """What a `LiveMux` writes.
 
@@ -236,8 +265,8 @@ class Target:
         form: ffmpeg's name of the format.
         source: The source's description.
         side: Its other streams.
-        metadata: Tags of the container.
-        video_tags: Tags of the video stream.
+        tags: What the container says of how it was made.
+        head: What the source's header says beside its streams.
         cut: As of `Times`.
         stretch: Factor of slow motion, 1 for none.
         rate: Output frames per second if constant, else None.
@@ -248,8 +277,8 @@ class Target:
     form: str
     source: MediaInfo
     side: SideTracks
-    metadata: dict[str, str]
-    video_tags: dict[str, str]
+    tags: dict[str, str]
+    head: Head
     cut: tuple[Fraction, Fraction | None] | None
     stretch: Fraction
     rate: Fraction | None
@@ -298,7 +327,11 @@ class LiveMux:
             with out:
                 picture = self._add_picture(out, video)
                 self._target.side.attach(out, self._times)
-                out.metadata.update(self._target.metadata)
+                head, cut = self._target.head, self._target.cut
+                out.metadata.update(kept_tags(dict(self._target.source.metadata)))
+                out.metadata.update(self._target.tags)
+                end = None if cut is None or cut[1] is None else self._times(cut[1])
+                out.set_chapters(moved_chapters(head.chapters, self._times, end))
                 for packet in self._timed(film, picture):
                     stamp = float((packet.dts or 0) * (packet.time_base or _ONE))
                     for other in self._target.side.until(stamp):
@@ -321,7 +354,9 @@ class LiveMux:
         target = self._target
         picture = cast(VideoStream, add_copy(out, video))
         picture.metadata.clear()
-        picture.metadata.update(kept_tags(target.video_tags))
+        picture.metadata.update(kept_tags(target.head.video_tags))
+        if target.head.disposition is not None:
+            picture.disposition = target.head.disposition
         if target.color.alpha and codec_name(video) in DECODERS:
             picture.metadata[TAG] = "1"
         if target.rate is not None:

@@ -9,7 +9,7 @@ import secrets
 import tempfile
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -408,7 +408,7 @@ class _Mux:
             out.metadata.update(kept_tags(source.metadata))
             out.metadata.pop("timecode", None)  # of the source's rate
             end = self.times.origin + (pts[-1] + final) * tb - self.times.base
-            out.set_chapters(_chapters(source, self.times, end))
+            out.set_chapters(moved_chapters(source.chapters(), self.times, end))
         out.metadata.update(self.tags)
         for _, packet in heapq.merge(*self.flows, key=_by_time):
             out.mux(packet)
@@ -651,13 +651,22 @@ def _constant_rate(pts: "array[int]", tb: Fraction) -> Fraction | None:
     return 1 / (steps.pop() * tb) if len(steps) == 1 else None
 
 
-def _chapters(source: InputContainer, times: Times, end: Fraction) -> "list[Chapter]":
-    """The source's chapters on the result's clock, as far as the result reaches."""
+def moved_chapters(
+    chapters: "Iterable[Chapter]", times: Times, end: Fraction | None
+) -> "list[Chapter]":
+    """A source's chapters on the result's clock, as far as the result reaches.
+
+    Args:
+        chapters: Of the source.
+        times: From its clock to the result's.
+        end: Where the result ends, in seconds; None where nobody knows.
+    """
     kept: list[Chapter] = []
-    for chapter in source.chapters():
+    for chapter in chapters:
         tb = chapter["time_base"] or ONE
         bounds = [times(chapter[key] * tb) for key in ("start", "end")]
-        first, last = max(bounds[0], ZERO), min(bounds[1], end)
+        first = max(bounds[0], ZERO)
+        last = bounds[1] if end is None else min(bounds[1], end)
         if first < last:
             kept.append({**chapter, "start": round(first / tb), "end": round(last / tb)})
     return kept
