@@ -185,13 +185,13 @@ def test_tiles_equal_the_whole_frame_where_motion_is_fast(
 ) -> None:
     """Tiles know the coarse motion of the whole frames: within 1/255 of them at 60 LR pixels."""
     generator = torch.Generator().manual_seed(0)
-    texture = sum(
+    layers = [
         functional.interpolate(
             torch.rand(1, 3, 400 // s + 2, 400 // s + 2, generator=generator), (400, 400)
         )[0]
-        / 3
         for s in (8, 24, 72)
-    )
+    ]
+    texture = torch.stack(layers).mean(0)
     lr, (dy, dx) = (160, 224), shift
     a = texture[:, 66 : 66 + lr[0], 66 : 66 + lr[1]].contiguous()
     b = texture[:, 66 - dy : 66 - dy + lr[0], 66 - dx : 66 - dx + lr[1]].contiguous()

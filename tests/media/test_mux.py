@@ -370,7 +370,7 @@ def test_stretched_sound_begins_and_ends_exactly(
     info = probe(source)
     with av.open(str(source)) as container:
         frames = [f for f in container.decode(audio=0) if f.pts is not None]
-        start = frames[0].pts * (frames[0].time_base or 0) - first_frame(source)
+        start = (frames[0].pts or 0) * (frames[0].time_base or Fraction(1)) - first_frame(source)
     length = sound_length(source, info.tracks[0].index, None, None)
     step = round(40 * slow)
     part = bench.part(suffix, [step * k for k in range(25)], MILLISECOND, Fraction(1000, step))

@@ -7,6 +7,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
 
 from vinr_cli.media.mux import finish
 from vinr_cli.media.probe import probe
@@ -102,12 +104,14 @@ def test_tags_are_added_to_the_sources(
 
 def decoded(path: Path, kind: str, index: int) -> list[tuple[Fraction, bytes]]:
     """Time and samples of each frame of one of a file's streams, decoded without complaint."""
+    found: list[tuple[Fraction, bytes]] = []
     with av.open(path) as container:
         stream = [s for s in container.streams if s.type == kind][index]
-        return [
-            ((f.pts or 0) * (f.time_base or Fraction(0)), f.to_ndarray().tobytes())
-            for f in container.decode(stream)
-        ]
+        for frame in container.decode(stream):
+            assert isinstance(frame, VideoFrame | AudioFrame)
+            time = (frame.pts or 0) * (frame.time_base or Fraction(0))
+            found.append((time, frame.to_ndarray().tobytes()))
+    return found
 
 
 @pytest.mark.parametrize("name", ["in.mkv", "in.mp4", "in.ts"])

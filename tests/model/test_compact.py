@@ -332,14 +332,15 @@ def test_a_survey_is_what_the_whole_frame_sees(
     monkeypatch.setattr(compact, "SURVEY_PIXELS", 32 * size[1])
     config = replace(SMALL, octaves=1)
     net = VideoINR(config).eval()
+    assert isinstance(net, compact.CompactVideoINR)
     pair = frames(*size)[0]
     with torch.no_grad():
-        whole = [net.encode_frame(frame[None]) for frame in pair]
+        first, second = (net.encode_frame(frame[None]) for frame in pair)
         seen = [net.survey_frame(frame[None]) for frame in pair]
         survey = net.survey_pair(*seen)
-        motion = net.encode_pair(*whole).levels
-        same = net.encode_tile(*whole, survey, (0, 0)).motion
-    for one, other in zip(whole, seen, strict=True):
+        motion = net.encode_pair(first, second).levels
+        same = net.encode_tile(first, second, survey, (0, 0)).motion
+    for one, other in zip((first, second), seen, strict=True):
         assert torch.allclose(one.pyramid[-1], other.seen, atol=1e-6)
         assert torch.allclose(one.keys[-1], other.key, atol=1e-5)
     assert torch.allclose(motion[1], survey.motion, atol=1e-4)
