@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.model.compact import LEAST_SHARE, STILL_LOGIT
+from vinr_cli.model.compact import LEAST_SHARE, STILL_LOGIT, CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig
 from vinr_cli.model.fused import FusedPrepared, available, blend_of, cubic_taps
 from vinr_cli.model.grid import Axis, Grid
@@ -249,3 +249,37 @@ def test_blend_keeps_both_frames_in_sight() -> None:
     for t in (0.0, 1.0):
         blend = blend_of(t, STILL_LOGIT, LEAST_SHARE)
         assert math.isclose(math.exp(blend.first) + math.exp(blend.second), 1)
+
+
+def test_a_painted_frame_gives_the_same_canvases(build: str) -> None:
+    """A canvas made before there was a pair is used for its grid, and made again for another."""
+    net = network()
+    assert isinstance(net, CompactVideoINR)
+    pair = frames(24, 40)[0]
+    grid, other = Grid.full((24, 40), (60, 100)), Grid.full((24, 40), (72, 120))
+    with torch.inference_mode():
+        plain = [net.encode_frame(frame[None]) for frame in pair]
+        painted = [net.paint(frame, grid) for frame in plain]
+        for wanted_on in (grid, other):
+            made = [
+                net.prepare(net.encode_pair(first, second), wanted_on)
+                for first, second in (plain, painted)
+            ]
+            assert all(isinstance(one, FusedPrepared) for one in made)
+            seen = [net.render(one, torch.tensor([0.4])) for one in made]
+            assert torch.equal(*seen)
+    assert painted[0].painted is not None
+    with torch.inference_mode():
+        ready = net.prepare(net.encode_pair(*painted), grid)
+    assert isinstance(ready, FusedPrepared)
+    assert ready.canvases[0] is painted[0].painted.canvas
+
+
+def test_without_kernels_nothing_is_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's rendering makes its canvases itself."""
+    monkeypatch.setenv(native.SWITCH, "0")
+    net = network()
+    assert isinstance(net, CompactVideoINR)
+    with torch.inference_mode():
+        frame = net.encode_frame(frames(24, 40)[0, :1])
+        assert net.paint(frame, Grid.full((24, 40), (60, 100))) is frame

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from vinr_cli.engine.memory import (
     is_out_of_memory,
     release,
 )
+from vinr_cli.engine.precision import Step, in_float32, mixed
 from vinr_cli.errors import DeviceError
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
@@ -96,7 +97,8 @@ class PairRenderer:
         model: In evaluation mode, on its device.
         lr: (height, width) of the frames.
         hr: (height, width) of the output.
-        autocast: Number format of the encoder's products; None is float32. Rendering is float32.
+        autocast: Number format of the products of those steps that may run in half precision, see
+            `precision`; None is float32.
         budget: Bytes that a pair may use, estimated; None takes a share of what is free.
         tile: Side of a tile's core in LR pixels; None lets the budget decide, 0 forbids tiles.
         notify: Told, in one line, when smaller tiles are taken.
@@ -333,9 +335,10 @@ class PairRenderer:
             start = time.perf_counter()
             rows = slice(tile.rows.start, tile.rows.stop)
             cols = slice(tile.cols.start, tile.cols.stop)
-            for output, t in zip(outputs, times, strict=True):
-                when = torch.tensor([t], dtype=torch.float32, device=self._device)
-                output[:, rows, cols] = self._model.render(prepared, when)[0]
+            with self._mixed("render"):
+                for output, t in zip(outputs, times, strict=True):
+                    when = torch.tensor([t], dtype=torch.float32, device=self._device)
+                    output[:, rows, cols] = self._model.render(prepared, when)[0]
             del prepared
             self.busy["render"] += time.perf_counter() - start
         return outputs
@@ -360,8 +363,7 @@ class PairRenderer:
         if self.layout.whole:
             for first, second in expected:
                 if first is not second:
-                    encode = partial(self._encode_now, second, tile)
-                    self._ahead.begin_frame(second, encode)
+                    self._ahead.begin_frame(second, partial(self._encode_and_paint, second, tile))
         self._begin(*expected[0], tile)
 
     def _room_for_two(self) -> bool:
@@ -399,13 +401,10 @@ class PairRenderer:
         earlier = self._encode(first, tile) if slot is None else slot.prepared.features.second
         later = earlier if second is first else self._encode(second, tile)
         features = self._paired(first, second, earlier, later, tile)
-        grid = Grid(
-            _axis(tile.rows, self.layout.lr[0], self.layout.hr[0]),
-            _axis(tile.cols, self.layout.lr[1], self.layout.hr[1]),
-        )
-        prepared = self._model.prepare(
-            _in_float32(features), grid, None if slot is None else slot.prepared
-        )
+        with self._mixed("prepare"):
+            prepared = self._model.prepare(
+                in_float32(features), self._grid(tile), None if slot is None else slot.prepared
+            )
         if self._keeps():
             self._slots[tile] = _Slot(first, second, prepared)
         return prepared
@@ -415,7 +414,7 @@ class PairRenderer:
         tile: Tile,
     ) -> Features:  # fmt: skip
         """Features of a pair; in tiles with what they have to know of the whole frames."""
-        with self._mixed():
+        with self._mixed("pair"):
             if self.layout.whole:
                 return self._model.encode_pair(earlier, later)
             survey = self._surveyed(first, second)
@@ -448,21 +447,28 @@ class PairRenderer:
         self.busy["frame"] += time.perf_counter() - start
         return features
 
+    def _grid(self, tile: Tile) -> Grid:
+        """A tile's output pixels."""
+        return Grid(
+            _axis(tile.rows, self.layout.lr[0], self.layout.hr[0]),
+            _axis(tile.cols, self.layout.lr[1], self.layout.hr[1]),
+        )
+
+    def _encode_and_paint(self, frame: Tensor, tile: Tile) -> FrameFeatures:
+        """All that can be done for a frame before its pairs are known."""
+        return self._model.paint(self._encode_now(frame, tile), self._grid(tile))
+
     def _encode_now(self, frame: Tensor, tile: Tile) -> FrameFeatures:
         """Features of what a tile sees of a frame, in float32."""
         rows = slice(tile.rows.offset, tile.rows.offset + tile.rows.held)
         cols = slice(tile.cols.offset, tile.cols.offset + tile.cols.held)
-        with self._mixed():
+        with self._mixed("frame"):
             features = self._model.encode_frame(frame[None, :, rows, cols])
-        return _in_float32(features)
+        return in_float32(features)
 
-    def _mixed(self) -> torch.autocast:
-        """The encoder's number format, for a `with` statement."""
-        return torch.autocast(
-            self._device.type,
-            dtype=self._autocast or torch.bfloat16,
-            enabled=self._autocast is not None,
-        )
+    def _mixed(self, step: Step) -> torch.autocast:
+        """A step's number format, for a `with` statement."""
+        return mixed(step, self._device, self._autocast)
 
 
 def _exact_products() -> AbstractContextManager[None]:
@@ -482,29 +488,3 @@ def _exact_products() -> AbstractContextManager[None]:
 def _axis(span: Span, lr: int, hr: int) -> Axis:
     """A tile's output range as the network wants it."""
     return Axis(lr=lr, hr=hr, start=span.start, stop=span.stop, offset=span.offset, held=span.held)
-
-
-V = TypeVar("V")
-
-
-def _in_float32(value: V) -> V:
-    """A feature dataclass with every half-precision tensor in it made float32.
-
-    What needs no change is returned as it is, so that features are still recognised by identity.
-    """
-    changed = _converted(value)
-    return value if changed is value else cast(V, changed)
-
-
-def _converted(value: object) -> object:
-    if isinstance(value, Tensor):
-        return value.float() if value.is_floating_point() else value
-    if isinstance(value, tuple):
-        items = tuple(_converted(item) for item in value)
-        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        new = {name: _converted(item) for name, item in fields.items()}
-        moved = {name: item for name, item in new.items() if item is not fields[name]}
-        return dataclasses.replace(value, **moved) if moved else value
-    return value

@@ -17,7 +17,7 @@ Flows are in LR pixels, positive right and down. All tensors are float32 unless 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import cast
 
@@ -36,6 +36,9 @@ from vinr_cli.model.fused import (
     time_map,
 )
 from vinr_cli.model.grid import Axis, Grid
+from vinr_cli.model.triton_render import Job, Layers, TritonPrepared, products_format, usable
+from vinr_cli.model.triton_render import paint as paint_cells
+from vinr_cli.model.triton_render import render as render_job
 from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
 from vinr_cli.native.library import Kernels
 
@@ -80,6 +83,7 @@ class CompactFrame(FrameFeatures):
         fine: (B, fine, Hp, Wp), for the last refinement of the motion.
         pyramid: Features at 1/2, 1/4, 1/8 of (Hp, Wp).
         keys: Normalised features at the same levels, for the cost volumes.
+        painted: Its canvas for a grid, where that was made already.
     """
 
     padded: Tensor
@@ -87,6 +91,15 @@ class CompactFrame(FrameFeatures):
     fine: Tensor
     pyramid: tuple[Tensor, ...]
     keys: tuple[Tensor, ...]
+    painted: "Painted | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """A frame's canvas for the native kernels, and the grid that it was made for."""
+
+    grid: Grid
+    canvas: FusedCanvas
 
 
 @dataclass(frozen=True, eq=False)
@@ -355,6 +368,11 @@ class SpaceINR(nn.Module):
         """The same canvas as `forward` gives, for the native kernels."""
         weight, bias = self._folded(factors)
         return paint(kernels, frame.trunk, frame.padded, weight=weight, bias=bias, factors=factors)
+
+    def cells(self, frame: CompactFrame, factors: tuple[int, int]) -> Tensor:
+        """The same canvas, for the Triton kernel."""
+        weight, bias = self._folded(factors)
+        return paint_cells(frame.trunk, frame.padded, weight=weight, bias=bias, factors=factors)
 
     def _folded(self, factors: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Weights (n, fy·fx, C, 3, 3) and bias (n, fy·fx) of the convolution that paints."""
@@ -794,6 +812,12 @@ def _inner_axis(axis: Axis) -> Axis:
     return Axis(axis.lr, axis.lr, axis.offset, stop, axis.offset, axis.held)
 
 
+def _inner(grid: Grid) -> tuple[Grid, tuple[int, int]]:
+    """The grid that is rendered, at least as dense as LR, and the canvas's samples per LR pixel."""
+    inner = Grid(_inner_axis(grid.rows), _inner_axis(grid.cols))
+    return inner, (-(-inner.rows.hr // inner.rows.lr), -(-inner.cols.hr // inner.cols.lr))
+
+
 def _continues(previous: Prepared, features: Features, grid: Grid) -> bool:
     """Whether the later frame of `previous` is the earlier one of `features`, on one grid."""
     return previous.features.second is features.first and previous.grid == grid
@@ -871,25 +895,26 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
         self,
         features: CompactFeatures,
         grid: Grid,
-        previous: CompactPrepared | FusedPrepared | None = None,
-    ) -> CompactPrepared | FusedPrepared:
+        previous: CompactPrepared | FusedPrepared | TritonPrepared | None = None,
+    ) -> CompactPrepared | FusedPrepared | TritonPrepared:
         """See `VideoINR.prepare`."""
-        inner = Grid(_inner_axis(grid.rows), _inner_axis(grid.cols))
-        factors = (-(-inner.rows.hr // inner.rows.lr), -(-inner.cols.hr // inner.cols.lr))
+        inner, factors = _inner(grid)
         first, second = cast(CompactFrame, features.first), cast(CompactFrame, features.second)
         kernels = available(
             self.config, first.trunk, first.padded, features.motion, features.state, *self._kept()
         )
         if kernels is not None:
             if not isinstance(previous, FusedPrepared) or not _continues(previous, features, grid):
-                earlier = self.space.fused(kernels, first, factors)
+                earlier = self._canvas(kernels, first, grid)
             else:
                 earlier = previous.canvases[1]
-            later = self.space.fused(kernels, second, factors)
+            later = self._canvas(kernels, second, grid)
             rows, cols = inner.rows.position(), inner.cols.position()
             shrink = _shrink(grid, inner, features.device)
             return FusedPrepared(features, grid, (earlier, later), rows, cols, shrink)
         device = features.device
+        if usable(self.config, device):
+            return self._prepare_triton(features, grid, previous)
         rows, cols = inner.rows.position(device), inner.cols.position(device)
         if isinstance(previous, CompactPrepared) and _continues(previous, features, grid):
             canvas, still = previous.canvases[1], previous.still[1]
@@ -907,14 +932,56 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
             shrink=_shrink(grid, inner, device),
         )
 
+    def paint(self, frame: CompactFrame, grid: Grid) -> CompactFrame:
+        """See `VideoINR.paint`; done for the native kernels alone."""
+        kernels = available(self.config, frame.trunk, frame.padded, *self._kept())
+        if kernels is None:
+            return frame
+        return replace(frame, painted=Painted(grid, self._canvas(kernels, frame, grid)))
+
+    def _canvas(self, kernels: Kernels, frame: CompactFrame, grid: Grid) -> FusedCanvas:
+        """A frame's canvas, unless it was painted before."""
+        if frame.painted is not None and frame.painted.grid == grid:
+            return frame.painted.canvas
+        return self.space.fused(kernels, frame, _inner(grid)[1])
+
+    def _prepare_triton(
+        self, features: CompactFeatures, grid: Grid, previous: Prepared | None
+    ) -> TritonPrepared:
+        """As `prepare`, for the Triton kernel."""
+        inner, factors = _inner(grid)
+        first, second = cast(CompactFrame, features.first), cast(CompactFrame, features.second)
+        if isinstance(previous, TritonPrepared) and _continues(previous, features, grid):
+            canvas = previous.canvases[1]
+        else:
+            canvas = self.space.cells(first, factors)
+        device, decoder = features.device, self.decoder
+        layers = [
+            (layer.weight.flatten(1), _bias(layer))
+            for layer in (decoder.first, decoder.middle, decoder.last)
+        ]
+        return TritonPrepared(
+            features=features,
+            grid=grid,
+            canvases=(canvas, self.space.cells(second, factors)),
+            rows=inner.rows.position(device),
+            cols=inner.cols.position(device),
+            shrink=_shrink(grid, inner, device),
+            layers=Layers.of(layers, self.config.canvas, products_format(device)),
+        )
+
     def _kept(self) -> tuple[Tensor, ...]:
         """Weights whose format and device stand for all of the rendering's."""
         return self.space.coefficients.weight, self.decoder.first.weight
 
-    def render(self, prepared: CompactPrepared | FusedPrepared, t: Tensor) -> Tensor:
+    def render(
+        self, prepared: CompactPrepared | FusedPrepared | TritonPrepared, t: Tensor
+    ) -> Tensor:
         """See `VideoINR.render`."""
         if isinstance(prepared, FusedPrepared):
             out = self._render_fused(prepared, t)
+        elif isinstance(prepared, TritonPrepared):
+            out = self._render_triton(prepared, t)
         else:
             out = self._render_bands(prepared, t)
         over_rows, over_cols = prepared.shrink
@@ -946,6 +1013,32 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
                 blend=blend, out=out[i],
             )  # fmt: skip
         return out
+
+    def _render_triton(self, prepared: TritonPrepared, t: Tensor) -> Tensor:
+        """All that is rendered, by the Triton kernel."""
+        decoder, layers = self.decoder, prepared.layers
+        motion = self.time(prepared.features, t).permute(0, 2, 3, 1).contiguous()
+        near = t.clamp(LEAST_SHARE, 1 - LEAST_SHARE)
+        times = torch.stack([t, torch.log(1 - near), torch.log(near)], 1)
+        shift = _bias(decoder.first) + t[:, None] * decoder.time.weight[:, 0]
+        shift = F.pad(shift.float(), (0, layers.hidden - shift.shape[1]))
+        first, second = prepared.canvases
+        pictures = [
+            render_job(
+                Job(
+                    canvases=(first[i], second[i]),
+                    motion=motion[i : i + 1],
+                    rows=prepared.rows,
+                    cols=prepared.cols,
+                    times=times[i : i + 1],
+                    still=STILL_LOGIT,
+                    layers=layers,
+                    shift=shift[i : i + 1],
+                )
+            )
+            for i in range(len(t))
+        ]
+        return torch.cat(pictures)
 
     def _render_bands(self, prepared: CompactPrepared, t: Tensor) -> Tensor:
         """All that is rendered, in PyTorch, in bands of rows."""

@@ -130,6 +130,19 @@ class VideoINR(nn.Module):
         """
         raise NotImplementedError
 
+    def paint(self, frame: Any, grid: Grid) -> FrameFeatures:
+        """What `prepare` would do for one frame alone, done before there is a pair.
+
+        Args:
+            frame: `FrameFeatures`, in float32.
+            grid: As for `prepare`.
+
+        Returns:
+            The features, with that if it can be done: `prepare` gives the same either way.
+        """
+        features: FrameFeatures = frame
+        return features
+
     # -- what tiles have to know of the whole frames --------------------------------------------
 
     def survey_frame(self, frame: Tensor) -> Any:
