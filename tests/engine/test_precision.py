@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.engine import precision
 from vinr_cli.engine.device import choose_precision, format_name
 from vinr_cli.engine.precision import ON_CPU, Step, automatic, mixed, psnr, render_in
 from vinr_cli.model.config import ModelConfig
@@ -104,7 +103,7 @@ def test_a_gpu_mixes_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (device, cache_enabled) == ("cuda", False)
         asked.append(enabled)
 
-    monkeypatch.setattr(precision.torch, "autocast", spy)
+    monkeypatch.setattr(torch, "autocast", spy)
     for step in STEPS:
         mixed(step, CUDA, torch.float16)
         mixed(step, CUDA, None)
