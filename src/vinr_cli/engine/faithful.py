@@ -77,6 +77,7 @@ def flatness(first: Tensor, second: Tensor) -> Tensor:
     return ((3 - spread / ALIKE) / 2).clamp_(0, 1)
 
 
+@torch.inference_mode()
 def settle(output: Tensor, mean: Tensor, flat: Tensor) -> Tensor:
     """Put flat colours back.
 
