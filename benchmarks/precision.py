@@ -110,7 +110,8 @@ def layers_in(dtype: torch.dtype, module: nn.Module) -> Iterator[None]:
 
     def mixed(*arguments: Any) -> Any:
         with torch.autocast("cpu", dtype=dtype, cache_enabled=False):
-            return in_float32(plain(*arguments))
+            out = plain(*arguments)
+        return [in_float32(x) for x in out] if isinstance(out, list) else in_float32(out)
 
     with patch.object(module, "forward", mixed):
         yield

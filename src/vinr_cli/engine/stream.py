@@ -18,6 +18,7 @@ from vinr_cli.color.spec import ColorSpec
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.memory import is_out_of_memory
 from vinr_cli.engine.stages import Channel, Pipeline
+from vinr_cli.engine.transfer import Landing, Mover, mover_for
 from vinr_cli.errors import DeviceError, InputError, VinrError
 from vinr_cli.events import FramesDone, Reporter
 from vinr_cli.media.reader import Frame
@@ -142,14 +143,14 @@ class _Out:
     Attributes:
         index: Output frame number.
         pts: In ticks of the output.
-        planes: Arrays of a source frame, or integer tensors on the device.
-        finite: A boolean tensor on the device: no NaN and no infinity in it. None for a source's.
+        planes: Arrays of a source frame, or integer tensors in the host's memory.
+        landing: What brings the tensors there; None for arrays.
     """
 
     index: int
     pts: int
     planes: Sequence[NDArray[Any] | Tensor]
-    finite: Tensor | None
+    landing: Landing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +167,18 @@ class _Turn:
 class _Source:
     """A decoded frame and, once it is needed, its colours."""
 
-    def __init__(self, frame: Frame, color: ColorSpec, device: torch.device) -> None:
+    def __init__(self, frame: Frame, color: ColorSpec, mover: Mover) -> None:
         self.pts = frame.pts
         self.planes = frame.planes
         self._color = color
-        self._device = device
+        self._mover = mover
         self._rgb: Tensor | None = None
 
     @property
     def rgb(self) -> Tensor:
         """(3 or 4, H, W) RGB(A), float32, on the device; always the same tensor."""
         if self._rgb is None:
-            planes = [_tensor(plane).to(self._device) for plane in self.planes]
-            self._rgb = to_picture(planes, self._color)
+            self._rgb = to_picture(self._mover.upload(self.planes), self._color)
         return self._rgb
 
 
@@ -220,6 +220,7 @@ class Stream:
         queue_bytes: Bytes that may wait before the network, and before the encoder.
         stretch: Which run of the source's frames to make. The timeline knows all frames before
             those that the reader will yield, and no others.
+        mover: Carries frames to the renderer's device and back; None takes the best for it.
     """
 
     def __init__(
@@ -238,8 +239,10 @@ class Stream:
         scene_threshold: float | None = None,
         queue_bytes: int = QUEUE_BYTES,
         stretch: Stretch = WHOLE,
+        mover: Mover | None = None,
     ) -> None:
         self._stretch = stretch
+        self._mover = mover_for(renderer.device) if mover is None else mover
         self._timeline = timeline
         self._renderer = renderer
         self._source = source
@@ -337,7 +340,7 @@ class Stream:
             origin = self._stretch.origin
             self._set_clock(frame.pts if origin is None else origin)
         outputs = self._timeline.push(frame.pts)
-        source = _Source(frame, self._source, self._renderer.device)
+        source = _Source(frame, self._source, self._mover)
         cut = previous is not None and is_cut(frame.change, self._scene_threshold)
         return _Step(self._timeline.sources - 1, source, previous, outputs, cut)
 
@@ -441,18 +444,20 @@ class Stream:
         pts = output.pts + self._offset
         if self._made is not None and self._repeats(output):
             latest = self._made[2]
-            return _Out(output.index, pts, latest.planes, latest.finite)
+            return _Out(output.index, pts, latest.planes, latest.landing)
         if self._is_source(output):
             if self._same_planes:
                 return _Out(output.index, pts, a.planes, None)
-            planes = self._converted(lambda: from_picture(a.rgb, self._target))
-            return _Out(output.index, pts, planes, None)
+            landing = self._converted(lambda: self._landing(a.rgb))
+            return _Out(output.index, pts, landing.planes, landing)
         rgb = next(rendered)
         self._rendered += 1
-        planes, finite = self._converted(
-            lambda: (from_picture(rgb, self._target), rgb.isfinite().all())
-        )
-        return _Out(output.index, pts, planes, finite)
+        landing = self._converted(lambda: self._landing(rgb))
+        return _Out(output.index, pts, landing.planes, landing)
+
+    def _landing(self, rgb: Tensor) -> Landing:
+        """A picture's code values, rounded on the device and on their way to the host."""
+        return self._mover.download(from_picture(rgb, self._target), rgb.isfinite().all())
 
     def _is_source(self, output: OutputFrame) -> bool:
         """Whether an output is a source frame in its own size."""
@@ -469,7 +474,7 @@ class Stream:
             if isinstance(out, _Turn):
                 cast(PartWriter, writer).turn(out.stop)
                 return
-            if out.finite is not None and not bool(out.finite):
+            if out.landing is not None and not out.landing.wait():
                 raise VinrError(
                     f"output frame {out.index}",
                     "the network gave values that are no numbers",
@@ -498,14 +503,10 @@ def _held(outputs: Sequence[OutputFrame]) -> list[OutputFrame]:
     return [replace(output, t=Fraction(0)) for output in outputs]
 
 
-def _tensor(plane: NDArray[Any]) -> Tensor:
-    """A plane as the colour conversion takes it: uint8, or int32 for deeper ones."""
-    return torch.from_numpy(plane if plane.dtype == np.uint8 else plane.astype(np.int32))
-
-
 def _array(plane: NDArray[Any] | Tensor, *, deep: bool) -> NDArray[Any]:
     """A plane as the writer takes it: uint8 or uint16, in the host's memory."""
-    array = plane.cpu().numpy() if isinstance(plane, Tensor) else plane
+    array = plane.numpy() if isinstance(plane, Tensor) else plane
+    array = array.view(np.uint16) if array.dtype == np.int16 else array
     return np.ascontiguousarray(array, dtype=np.uint16 if deep else np.uint8)
 
 
