@@ -36,7 +36,14 @@ from vinr_cli.model.fused import (
     time_map,
 )
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.triton_render import Job, Layers, TritonPrepared, products_format, usable
+from vinr_cli.model.triton_render import (
+    Job,
+    Layers,
+    Place,
+    TritonPrepared,
+    products_format,
+    usable,
+)
 from vinr_cli.model.triton_render import paint as paint_cells
 from vinr_cli.model.triton_render import render as render_job
 from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
@@ -949,21 +956,30 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
         self, features: CompactFeatures, grid: Grid, previous: Prepared | None
     ) -> TritonPrepared:
         """As `prepare`, for the Triton kernel."""
-        inner, factors = _inner(grid)
+        factors = _inner(grid)[1]
         first, second = cast(CompactFrame, features.first), cast(CompactFrame, features.second)
-        if isinstance(previous, TritonPrepared) and _continues(previous, features, grid):
-            canvas = previous.canvases[1]
+        known = previous if isinstance(previous, TritonPrepared) else None
+        if known is not None and known.grid != grid:
+            known = None
+        if known is not None and known.features.second is first:
+            canvas = known.canvases[1]
         else:
             canvas = self.space.cells(first, factors)
-        device, decoder = features.device, self.decoder
-        layers = [
-            (layer.weight.flatten(1), _bias(layer))
-            for layer in (decoder.first, decoder.middle, decoder.last)
-        ]
         return TritonPrepared(
             features=features,
             grid=grid,
             canvases=(canvas, self.space.cells(second, factors)),
+            place=self._place(grid, features.device) if known is None else known.place,
+        )
+
+    def _place(self, grid: Grid, device: torch.device) -> Place:
+        """What the kernel has to know of a grid and of the weights; the same for every pair."""
+        inner, decoder = _inner(grid)[0], self.decoder
+        layers = [
+            (layer.weight.flatten(1), _bias(layer))
+            for layer in (decoder.first, decoder.middle, decoder.last)
+        ]
+        return Place(
             rows=inner.rows.position(device),
             cols=inner.cols.position(device),
             shrink=_shrink(grid, inner, device),
@@ -1016,23 +1032,23 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
 
     def _render_triton(self, prepared: TritonPrepared, t: Tensor) -> Tensor:
         """All that is rendered, by the Triton kernel."""
-        decoder, layers = self.decoder, prepared.layers
+        decoder, place = self.decoder, prepared.place
         motion = self.time(prepared.features, t).permute(0, 2, 3, 1).contiguous()
         near = t.clamp(LEAST_SHARE, 1 - LEAST_SHARE)
         times = torch.stack([t, torch.log(1 - near), torch.log(near)], 1)
         shift = _bias(decoder.first) + t[:, None] * decoder.time.weight[:, 0]
-        shift = F.pad(shift.float(), (0, layers.hidden - shift.shape[1]))
+        shift = F.pad(shift.float(), (0, place.layers.hidden - shift.shape[1]))
         first, second = prepared.canvases
         pictures = [
             render_job(
                 Job(
                     canvases=(first[i], second[i]),
                     motion=motion[i : i + 1],
-                    rows=prepared.rows,
-                    cols=prepared.cols,
+                    rows=place.rows,
+                    cols=place.cols,
                     times=times[i : i + 1],
                     still=STILL_LOGIT,
-                    layers=layers,
+                    layers=place.layers,
                     shift=shift[i : i + 1],
                 )
             )

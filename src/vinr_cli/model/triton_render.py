@@ -127,22 +127,38 @@ class Layers:
 
 
 @dataclass(frozen=True, eq=False)
-class TritonPrepared(Prepared):
-    """A pair on an output grid, for the kernel; fields as those of `CompactPrepared`.
+class Place:
+    """A grid on the device, and the decoder for it: what serves every pair.
 
     Attributes:
-        canvases: Both frames' cells, (B, Hp, Wp, fy, fx, C).
-        rows: LR positions of the rows that are rendered, on the device.
+        rows: LR positions of the rows that are rendered.
         cols: The same for columns.
         shrink: What brings denser rows and columns to the grid's; None where they are the grid's.
         layers: The decoder's.
     """
 
-    canvases: tuple[Tensor, Tensor]
     rows: Tensor
     cols: Tensor
     shrink: tuple[Tensor | None, Tensor | None]
     layers: Layers
+
+
+@dataclass(frozen=True, eq=False)
+class TritonPrepared(Prepared):
+    """A pair on an output grid, for the kernel.
+
+    Attributes:
+        canvases: Both frames' cells, (B, Hp, Wp, fy, fx, C).
+        place: Where output pixels lie.
+    """
+
+    canvases: tuple[Tensor, Tensor]
+    place: Place
+
+    @property
+    def shrink(self) -> tuple[Tensor | None, Tensor | None]:
+        """See `Place.shrink`."""
+        return self.place.shrink
 
 
 def products_format(device: torch.device) -> torch.dtype:
