@@ -52,6 +52,40 @@ def test_a_budget_is_the_users_or_a_share(monkeypatch: pytest.MonkeyPatch) -> No
     assert memory.budget_of(CPU, None) == 500
 
 
+def test_a_gpus_free_memory_counts_what_pytorch_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Free is what the driver calls free, and cached blocks that nothing lives in."""
+    asked = []
+
+    def told(device: torch.device) -> tuple[int, int]:
+        asked.append(device)
+        return 10 << 30, 16 << 30
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", told)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 5 << 30)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 3 << 30)
+    device = torch.device("cuda", 1)
+    assert memory.free_bytes(device) == 12 << 30
+    assert asked == [device]
+    assert memory.budget_of(device, None) == int(0.85 * (12 << 30)) - memory.WORKSPACE["cuda"]
+    assert memory.budget_of(device, 77) == 77
+
+
+def test_a_full_gpu_leaves_nothing_and_not_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where less than the libraries' workspaces is free, the budget is 0: the smallest tile."""
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 1 << 29)
+    assert memory.budget_of(torch.device("cuda", 0), None) == 0
+
+
+def test_a_gpus_cached_blocks_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before smaller tiles are tried on CUDA the cache is emptied; on a CPU there is none."""
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
+    memory.release(CPU)
+    assert emptied == []
+    memory.release(torch.device("cuda", 0))
+    assert emptied == [1]
+
+
 def test_every_network_states_its_figures() -> None:
     """Both families state halo, alignment and bytes; the published one is the dearer."""
     compact = VideoINR(ModelConfig.compact(octaves=1))

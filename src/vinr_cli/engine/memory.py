@@ -11,6 +11,10 @@ SHARE = {"cuda": 0.85, "mps": 0.6, "cpu": 0.5}
 """Share of the free memory that one pair may use. On a CPU the encoder and the page cache live in
 the same memory."""
 
+WORKSPACE = {"cuda": 1 << 30}
+"""Bytes that do not grow with the frame: workspaces of the libraries, bands of pixels that are
+rendered together, frames on their way. On a CPU they are part of the measured bytes a pixel."""
+
 UNKNOWN_FREE = 2 << 30
 """Bytes taken for free where the system does not say."""
 
@@ -38,13 +42,17 @@ def budget_of(device: torch.device, limit: int | None) -> int:
         device: Where the network runs.
         limit: What the user allows; None takes a share of what is free now.
     """
-    return limit if limit is not None else int(free_bytes(device) * SHARE[device.type])
+    if limit is not None:
+        return limit
+    share = int(free_bytes(device) * SHARE[device.type])
+    return max(0, share - WORKSPACE.get(device.type, 0))
 
 
 def free_bytes(device: torch.device) -> int:
     """Memory of a device that could be allocated now, in bytes.
 
-    On a CPU it is what Linux calls available, or the rest of the container's limit if that is
+    On CUDA it is what the driver calls free and what PyTorch has cached and does not use. (Tested
+    with a fake; not run on a GPU.) On a CPU it is what Linux calls available, or the rest of the container's limit if that is
     less; systems that do not say count as `UNKNOWN_FREE`.
     """
     if device.type == "cuda":

@@ -52,8 +52,11 @@ from vinr_cli.native.library import Kernels
 PYRAMID_STRIDE = 8
 """LR pixels per cell of the coarsest level that has features of its own."""
 
-BAND_PIXELS = 1 << 15
+BAND = {"cpu": 1 << 15}
 """Output pixels rendered together outside of training: their tensors stay in a CPU's cache."""
+
+BAND_ELSEWHERE = 1 << 18
+"""The same for other devices: about 0.3 GB of intermediates."""
 
 STILL_LOGIT = -3.0
 """Where the weight of the unmoved colour starts: low, so that the motion is learned first."""
@@ -1060,7 +1063,8 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
         """All that is rendered, in PyTorch, in bands of rows."""
         motion: Tensor = self.time(prepared.features, t)
         height, width = len(prepared.rows), len(prepared.cols)
-        band = height if torch.is_grad_enabled() else max(1, BAND_PIXELS // width)
+        pixels = BAND.get(prepared.rows.device.type, BAND_ELSEWHERE)
+        band = height if torch.is_grad_enabled() else max(1, pixels // width)
         bands = [
             self._render_rows(prepared, motion, t, y, min(y + band, height))
             for y in range(0, height, band)
