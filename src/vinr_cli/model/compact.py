@@ -222,7 +222,7 @@ def _stack(*widths: int, stride: int = 1) -> nn.Sequential:
     """3x3 convolutions with leaky ReLUs; the first one has the stride."""
     layers: list[nn.Module] = []
     for i, (a, b) in enumerate(pairwise(widths)):
-        layers += [_conv(a, b, stride=stride if i == 0 else 1), nn.LeakyReLU(0.1)]
+        layers += [_conv(a, b, stride=stride if i == 0 else 1), nn.LeakyReLU(0.1, inplace=True)]
     return nn.Sequential(*layers)
 
 
@@ -250,8 +250,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
-        y: Tensor = self.second(F.leaky_relu(self.first(x), 0.1))
-        return x + y
+        y: Tensor = self.second(F.leaky_relu(self.first(x), 0.1, inplace=True))
+        return y.add_(x) if y.dtype == x.dtype else x + y
 
 
 class Standardise(nn.BatchNorm2d):
@@ -290,7 +290,7 @@ class FrameEncoder(nn.Module):
     def forward(self, frame: Tensor) -> CompactFrame:
         """(B, 3, H, W) to its features."""
         padded = self._padded(frame).contiguous(memory_format=torch.channels_last)
-        first = F.leaky_relu(self.first(padded), 0.1)
+        first = F.leaky_relu(self.first(padded), 0.1, inplace=True)
         trunk = self.trunk(first)
         levels, keys = self._pyramid(first)
         return CompactFrame(frame, padded, trunk, self.fine(trunk), tuple(levels), tuple(keys))
@@ -304,7 +304,7 @@ class FrameEncoder(nn.Module):
         for top in range(0, height, band):
             begin, end = max(0, top - SURVEY_HALO), min(height, top + band + SURVEY_HALO)
             rows = padded[:, :, begin:end].contiguous(memory_format=torch.channels_last)
-            levels, found = self._pyramid(F.leaky_relu(self.first(rows), 0.1))
+            levels, found = self._pyramid(F.leaky_relu(self.first(rows), 0.1, inplace=True))
             kept = slice(
                 (top - begin) // PYRAMID_STRIDE, (min(top + band, height) - begin) // PYRAMID_STRIDE
             )
