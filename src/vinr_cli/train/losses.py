@@ -24,6 +24,8 @@ def halves(features: FrameFeatures) -> tuple[FrameFeatures, FrameFeatures]:
     count = features.frame.shape[0] // 2
 
     def part(value: Any, where: slice) -> Any:
+        if value is None:  # what only rendering fills in
+            return None
         return value[where] if isinstance(value, Tensor) else tuple(v[where] for v in value)
 
     first, second = (
