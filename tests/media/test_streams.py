@@ -10,9 +10,10 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from vinr_cli.media.mux import finish
+from vinr_cli.media.encoders import CONTAINERS
+from vinr_cli.media.mux import check, finish
 from vinr_cli.media.probe import probe
-from vinr_cli.media.streams import changed_tracks
+from vinr_cli.media.streams import Fate, changed_tracks, fates
 
 Make = Callable[..., Path]
 
@@ -205,3 +206,45 @@ def test_metadata_of_a_drone_is_copied(clip: Make, tmp_path: Path, ffmpeg: Path)
         found = {k: [p for p in packets if p.stream.type == k] for k in ("video", "data")}
     assert [bytes(p) for p in found["data"]] == bodies
     assert [p.pts for p in found["data"]] == [p.pts for p in found["video"]]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_chapters_survive_quicktime(
+    make: Make, clip: Make, tmp_path: Path, ffmpeg: Path, suffix: str
+) -> None:
+    """Chapters arrive in MP4 and MOV twice in a row, and the list that these keep is no stream."""
+    text = ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=800\ntitle=one\n"
+    (tmp_path / "chapters.txt").write_text(text)
+    part = clip("part.mp4", "-c:v", "libx264", "-bf", "0")
+    source = make(
+        "source.mkv", "-i", f"file:{part}", "-i", f"file:{tmp_path / 'chapters.txt'}",
+        "-map_chapters", "1", "-c", "copy",
+    )  # fmt: skip
+    for name in ("first", "second"):
+        notices: list[str] = []
+        media, out = probe(source), tmp_path / f"{name}.{suffix}"
+        foretold = fates(media, CONTAINERS[f".{suffix}"])
+        streams = finish(part, media, out, ffmpeg=ffmpeg, notices=notices)
+        check(
+            out, frames=25, duration=Fraction(1), tolerance=Fraction(1, 100), size=(64, 48),
+            streams=streams,
+        )  # fmt: skip
+        with av.open(str(out)) as container:
+            (chapter,) = container.chapters()
+        assert chapter["metadata"]["title"] == "one"
+        assert chapter["end"] * (chapter["time_base"] or 0) == Fraction(4, 5)
+        assert notices == []
+        assert foretold == (Fate("chapters"),)
+        source = out
+
+
+def test_chapters_that_a_format_has_not_are_told(make: Make, clip: Make, tmp_path: Path) -> None:
+    """AVI has no chapters, and a line says so before the work."""
+    text = ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=800\ntitle=one\n"
+    (tmp_path / "chapters.txt").write_text(text)
+    part = clip("part.mp4", "-c:v", "libx264")
+    source = make(
+        "source.mkv", "-i", f"file:{part}", "-i", f"file:{tmp_path / 'chapters.txt'}",
+        "-map_chapters", "1", "-c", "copy",
+    )  # fmt: skip
+    assert changed_tracks(probe(source), "avi") == ["chapters are not kept: avi has none"]

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from vinr_cli.errors import Interrupted, UsageError, VerificationError
 from vinr_cli.events import Finished, Notice, Reporter, silent
+from vinr_cli.jobs.decisions import tags
 from vinr_cli.jobs.lock import hold
 from vinr_cli.jobs.manifest import clean, unfinished
 from vinr_cli.jobs.pictures import make_folder
 from vinr_cli.jobs.plan_live import plan_piped
 from vinr_cli.jobs.plan_upscale import Plan, require_target
 from vinr_cli.jobs.stop import Stop
-from vinr_cli.jobs.upscale import complete, planned, rename_whole, tags, work_folders
+from vinr_cli.jobs.upscale import complete, planned, rename_whole, work_folders
 from vinr_cli.media.encoders import IMAGES, RENDERED, Encoder
 from vinr_cli.media.live import LiveReader, LiveSource
 from vinr_cli.media.livemux import BARE, Head, LiveMux, LiveWriter, SideTracks, Target
@@ -285,7 +286,8 @@ class _Job:
         from vinr_cli.jobs.render import open_workshop  # noqa: PLC0415 - torch loads only now
 
         workshop = open_workshop(self._plan, self._report)
-        self._report(planned(self._plan, workshop))
+        self._plan = replace(self._plan, worker=workshop.worker)
+        self._report(planned(self._plan))
         for text in self._plan.notices:
             self._report(Notice(text, str(self._plan.media.path)))
         return workshop

@@ -23,6 +23,7 @@ from vinr_cli.media.probe import (
     open_input,
     without_deinterlacing,
 )
+from vinr_cli.media.streams import told
 from vinr_cli.plan.holds import Hold
 from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.timeline import standard_rate
@@ -85,10 +86,10 @@ def plan_piped(
     if container is None:
         return plan, SideTracks(), Head()
     piped = spec.output == STDIO
-    streams, notices = streams_along(
+    streams, tracks = streams_along(
         container, plan.media, form, left_out=unwanted, stretched=slow, piped=piped
     )
-    plan = replace(plan, notices=(*plan.notices, *notices))
+    plan = replace(plan, tracks=tracks, notices=(*plan.notices, *told(tracks)))
     head = Head.of(container, plan.media.video.index)
     return plan, SideTracks(streams) if source else FileTracks(container, streams), head
 

@@ -30,7 +30,7 @@ from vinr_cli.media.probe import (
     without_deinterlacing,
 )
 from vinr_cli.media.sources import probe_source, scan_source
-from vinr_cli.media.streams import changed_tracks
+from vinr_cli.media.streams import Fate, fates, told
 from vinr_cli.media.tracks import Times
 from vinr_cli.plan.holds import TOLD_SECONDS, Hold, longest_hold, require_bounded
 from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
@@ -84,6 +84,21 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """What does the work of a job.
+
+    Attributes:
+        device: Torch device string.
+        precision: Number format of the steps that may run in half precision: fp32, fp16 or bf16.
+        tiles: Tiles a frame, 1 for none.
+    """
+
+    device: str
+    precision: str
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything about a job that can be known without a network.
 
@@ -102,6 +117,8 @@ class Plan:
         cadence: Which source frames are new; None if repeats are not looked for.
         turn: Degrees by which frames are turned clockwise before they are encoded, where the
             format cannot ask players to do so; `media` says that nothing is left to turn then.
+        tracks: What becomes of everything in the source beside its main video.
+        worker: What does the work; None before it is opened.
     """
 
     spec: JobSpec
@@ -117,6 +134,8 @@ class Plan:
     notices: tuple[str, ...]
     cadence: Cadence | None = None
     turn: int = 0
+    tracks: tuple[Fate, ...] = ()
+    worker: Worker | None = None
 
     @property
     def stored(self) -> tuple[int, int]:
@@ -188,6 +207,8 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
         cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
         raise UsageError("webp", cause, "Choose another format.")
     bounds = (window.start_pts, window.end_pts)
+    clock = _clock(window, timestamps, media.video)
+    tracks = _tracks(spec, media, encoder, clock, steady=rate is not None)
     cadence = look_for_repeats(spec, media, timestamps, bounds, window.rate)
     return Plan(
         spec=spec,
@@ -205,17 +226,12 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
             *encoder.notices,
             *_notices(window, timestamps),
             *_lost_times(encoder, rate),
-            *_track_notices(
-                spec,
-                media,
-                encoder,
-                _clock(window, timestamps, media.video),
-                steady=rate is not None,
-            ),
+            *told(tracks),
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
         turn=turn,
+        tracks=tracks,
     )
 
 
@@ -456,25 +472,19 @@ def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:
     return Times(shift=first * video.time_base, cut=window.cut)
 
 
-def _track_notices(
+def _tracks(
     spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Times, *, steady: bool
-) -> list[str]:
+) -> tuple[Fate, ...]:
     """What becomes of the source's other streams; of what streams itself, `livemux` says it."""
     if STDIO in (spec.input, spec.output):
-        return []
+        return ()
     slow = spec.rate.kind is RateKind.SLOW_MOTION
     left_out = {
         *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
         *(() if spec.subtitles else ("subtitle",)),
     }
-    return changed_tracks(
-        media,
-        encoder.container,
-        left_out=left_out,
-        stretched=slow,
-        times=times,
-        steady=steady,
-    )
+    form = encoder.container
+    return fates(media, form, left_out=left_out, stretched=slow, times=times, steady=steady)
 
 
 def _notices(window: Window, timestamps: Timestamps) -> list[str]:
@@ -483,6 +493,12 @@ def _notices(window: Window, timestamps: Timestamps) -> list[str]:
         found.append("the frame rate varies")
     if window.longest.seconds > TOLD_SECONDS:
         found.append(str(window.longest))
+    return [*found, *odd_times(timestamps)]
+
+
+def odd_times(timestamps: Timestamps) -> list[str]:
+    """What is strange about a source's times, and what is done about it."""
+    found = []
     if timestamps.duplicates:
         found.append(f"{timestamps.duplicates} frames have the time of another")
     if timestamps.disordered:

@@ -13,7 +13,7 @@ from vinr_cli.engine.stream import Stream, Streamed, Stretch, Writer
 from vinr_cli.events import Event, Notice, PartDone, Reporter
 from vinr_cli.jobs.manifest import Ending, Ledger
 from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames, certain_times
-from vinr_cli.jobs.plan_upscale import Plan
+from vinr_cli.jobs.plan_upscale import Plan, Worker
 from vinr_cli.jobs.repeats import new_frames
 from vinr_cli.media.encoders import IMAGES
 from vinr_cli.media.reader import Frame
@@ -54,9 +54,9 @@ class Workshop:
     precision: str
 
     @property
-    def tiles(self) -> int:
-        """Tiles a frame, 1 for none."""
-        return len(self.renderer.layout.tiles)
+    def worker(self) -> Worker:
+        """What it is, for the plan."""
+        return Worker(self.device, self.precision, len(self.renderer.layout.tiles))
 
 
 def open_workshop(plan: Plan, report: Reporter) -> Workshop:

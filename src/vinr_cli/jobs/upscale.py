@@ -9,10 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vinr_cli import __version__
 from vinr_cli.errors import Interrupted, OutputError, OutputExistsError
 from vinr_cli.events import Event, Finished, Notice, Planned, Reporter, silent
-from vinr_cli.jobs.disk import bytes_needed, check_space
+from vinr_cli.jobs.decisions import details, tags
+from vinr_cli.jobs.disk import check_space
 from vinr_cli.jobs.done import finished_before, remember
 from vinr_cli.jobs.fingerprint import fingerprint
 from vinr_cli.jobs.lock import Lock, hold
@@ -21,12 +21,10 @@ from vinr_cli.jobs.pictures import make_folder, place_pictures, require_pictures
 from vinr_cli.jobs.plan_upscale import Plan, plan_upscale, require_target
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.media.encoders import IMAGES
-from vinr_cli.media.folder import FIRST_NUMBER
 from vinr_cli.media.mux import NAME_BYTES, check, finish
 from vinr_cli.media.sound import check_sound
 from vinr_cli.media.webp import check_webp
-from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
-from vinr_cli.plan.naming import decimal
+from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.segments import choose_grid
 
 if TYPE_CHECKING:
@@ -79,7 +77,8 @@ def run_upscale(spec: JobSpec, report: Reporter = silent, stop: Stop | None = No
         from vinr_cli.jobs.render import open_workshop  # noqa: PLC0415 - torch loads only now
 
         workshop = open_workshop(plan, report)
-        report(planned(plan, workshop))
+        plan = replace(plan, worker=workshop.worker)
+        report(planned(plan))
         for text in plan.notices:
             report(Notice(text, str(spec.input)))
         ledger = _open_ledger(plan, place, store, marks, workshop)
@@ -270,13 +269,8 @@ def _place(plan: Plan, ending: Ending, parts: Sequence[Path], place: Path) -> No
     )
 
 
-def planned(plan: Plan, workshop: "Workshop | None" = None) -> Planned:
-    """The event that tells a plan.
-
-    Args:
-        plan: The plan.
-        workshop: What does the work; None before it is opened: then the device is as asked for.
-    """
+def planned(plan: Plan) -> Planned:
+    """The event that tells a plan; until there is a worker, its device is as asked for."""
     spec, video = plan.spec, plan.media.video
     window = plan.window
     mean = None if window.duration <= 0 else Fraction(window.frames) / window.duration
@@ -290,55 +284,9 @@ def planned(plan: Plan, workshop: "Workshop | None" = None) -> Planned:
         frames_in=window.frames or None,
         frames_out=plan.frames or None,
         model=spec.model,
-        device=spec.device if workshop is None else workshop.device,
-        details=_details(plan, workshop),
+        device=spec.device if plan.worker is None else plan.worker.device,
+        details=details(plan),
     )
-
-
-def _details(plan: Plan, workshop: "Workshop | None") -> tuple[tuple[str, str], ...]:
-    """Every further decision, for people."""
-    video, encoder, window = plan.media.video, plan.encoder, plan.window
-    color = video.color
-    matrix = color.tagged_matrix or f"{color.matrix} (untagged)"
-    details = [
-        ("rate", "constant" if window.rate is not None else "variable"),
-        ("duration", f"{decimal(plan.duration)} s" if plan.frames else "that of the stream"),
-        ("colour", f"{video.pix_fmt}, {matrix}, {'full' if color.full_range else 'studio'} range"),
-        ("encoder", f"{encoder.encoder} {encoder.pix_fmt}"),
-        ("container", encoder.container),
-        ("disk", _disk(plan)),
-        ("scene cuts", _scenes(plan.spec.scene_threshold)),
-        ("precision", plan.spec.precision if workshop is None else workshop.precision),
-    ]
-    if encoder.container == IMAGES and plan.rate is not None:
-        details.append(("pictures", f"from {FIRST_NUMBER} on, {decimal(plan.rate)} a second"))
-    if workshop is not None and workshop.tiles > 1:
-        details.append(("tiles", str(workshop.tiles)))
-    if plan.cadence is not None:
-        details.append(("repeats", f"{plan.cadence.repeats}, interpolated across"))
-    if video.interlaced:
-        details.append(("interlaced", "bwdif" if video.deinterlace else "left as it is"))
-    if plan.spec.encode.lossless:
-        details.append(("encoding", "lossless"))
-    if plan.turn:
-        details.append(("rotation", f"turned by {plan.turn} degrees, pixel for pixel"))
-    if video.rotation:
-        details.append(("rotation", f"{video.rotation} degrees"))
-    return tuple(details)
-
-
-def _disk(plan: Plan) -> str:
-    """The disk that is needed, for people."""
-    if plan.spec.output == STDIO:
-        return "nothing is kept: it streams"
-    if not plan.frames:
-        return "unknown"
-    return f"about {bytes_needed(plan) / 1e6:.3g} MB, and as much again for the parts"
-
-
-def _scenes(threshold: float | None) -> str:
-    """What is done about scene cuts, for people."""
-    return "not looked for" if threshold is None else f"from {threshold:g} % change, not mixed"
 
 
 def _assemble(
@@ -383,31 +331,6 @@ def _assemble(
         told = check_sound(whole, heard, plan.window.cut)
         if told:
             report(Notice(told, str(spec.input)))
-
-
-def tags(plan: Plan) -> dict[str, str]:
-    """What the output says about how it was made, behind what the source's comment says."""
-    width, height = plan.size
-    video = plan.media.video
-    words = [
-        f"vinr {__version__}",
-        f"model {Path(plan.spec.model).name}",
-        f"scale {decimal(Fraction(width, video.width))}x{decimal(Fraction(height, video.height))}",
-        f"size {width}x{height}",
-        f"{plan.spec.rate.kind.value} {plan.spec.rate.value}",
-        f"scene cuts {_scenes(plan.spec.scene_threshold)}",
-    ]
-    if plan.encoder.container == IMAGES and plan.rate is not None:
-        words.append(f"{plan.rate} pictures a second")
-    if plan.cadence is not None:
-        words.append(f"{plan.cadence.repeats} repeats interpolated across")
-    if plan.turn:
-        words.append(f"turned by {plan.turn} degrees")
-    if video.interlaced and video.deinterlace:
-        words.append("deinterlaced by bwdif")
-    said = [(k, v) for k, v in plan.media.metadata if k.lower() == "comment"]
-    key, comment = said[0] if said else ("comment", "")
-    return {key: " | ".join(filter(None, [comment, "; ".join(words)]))}
 
 
 def rename_whole(plan: Plan, whole: Path) -> None:

@@ -248,6 +248,11 @@ class Encoder:
     setup: tuple[str, ...] = ()
     upload: str = ""
 
+    @property
+    def takes_light(self) -> bool:
+        """Whether HDR's mastering display and light levels come out again."""
+        return self.encoder in _LIGHT_OPTIONS
+
 
 def container_of(path: Path) -> str:
     """Ffmpeg's name of the format that a file name asks for.

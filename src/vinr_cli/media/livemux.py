@@ -32,12 +32,14 @@ from vinr_cli.media.formats import FULL, MATRICES, PRIMARIES, STUDIO, TRANSFERS
 from vinr_cli.media.mux import KEEP_ROTATION, MAX_MOVIE_SCALE, clock_base, moved_chapters
 from vinr_cli.media.pipe import STDOUT_NAME, Outlet, reader_gone
 from vinr_cli.media.probe import MediaInfo, codec_name
+from vinr_cli.media.streams import Fate, chapters_fate
 from vinr_cli.media.tracks import (
     Times,
     Track,
     add_copy,
     describe,
     holds,
+    is_chapter_list,
     kept_tags,
     packet_length,
 )
@@ -73,8 +75,8 @@ def streams_along(
     left_out: Collection[str] = (),
     stretched: bool = False,
     piped: bool = True,
-) -> tuple[list[Stream], list[str]]:
-    """Which other streams come along, and a line for each that does not.
+) -> tuple[list[Stream], tuple[Fate, ...]]:
+    """Which other streams come along, and what becomes of each.
 
     Args:
         container: The source, opened.
@@ -85,16 +87,18 @@ def streams_along(
         piped: Whether the target is a pipe, in which nothing can be written again later.
     """
     along: list[Stream] = []
-    notices: list[str] = []
+    found: list[Fate] = []
     for stream in container.streams:
-        if stream.index == source.video.index or stream.type in left_out:
+        if stream.index == source.video.index or is_chapter_list(stream):
+            continue
+        if stream.type in left_out:
+            found.append(Fate(describe(stream), "is left out", quiet=True))
             continue
         why = _why_not(form, stream, stretched=stretched, piped=piped)
-        if why:
-            notices.append(f"{describe(stream)} is not kept{why}")
-        else:
+        found.append(Fate(describe(stream), f"is not kept{why}" if why else ""))
+        if not why:
             along.append(stream)
-    return along, notices
+    return along, (*found, *chapters_fate(container, form))
 
 
 def _why_not(form: str, stream: Stream, *, stretched: bool, piped: bool) -> str:

@@ -47,6 +47,7 @@ from vinr_cli.media.tracks import (
     coding_of,
     describe,
     holds,
+    is_chapter_list,
     is_moving,
     is_timecode,
     kept_tags,
@@ -393,6 +394,7 @@ class _Mux:
     tags: Mapping[str, str]
     flows: list[Iterator[Timed]] = field(default_factory=list)
     counted: bool = False
+    listed: bool = False
 
     def run(self, film: _Film, last: Fraction | None) -> tuple[str, ...]:
         """Set up all streams, then copy packets in the order of their times."""
@@ -408,11 +410,14 @@ class _Mux:
             out.metadata.update(kept_tags(source.metadata))
             out.metadata.pop("timecode", None)  # of the source's rate
             end = self.times.origin + (pts[-1] + final) * tb - self.times.base
-            out.set_chapters(moved_chapters(source.chapters(), self.times, end))
+            chapters = moved_chapters(source.chapters(), self.times, end)
+            out.set_chapters(chapters)
+            self.listed = bool(chapters) and self.form in ("mov", "mp4")
         out.metadata.update(self.tags)
         for _, packet in heapq.merge(*self.flows, key=_by_time):
             out.mux(packet)
-        kinds = (*(stream.type for stream in out.streams), *(("data",) if self.counted else ()))
+        own = self.counted + self.listed  # tracks that the muxer adds by itself
+        kinds = (*(stream.type for stream in out.streams), *["data"] * own)
         out.close()
         return kinds
 
@@ -534,8 +539,8 @@ class _Mux:
 
     def _add_other(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:
         """Copy a further video, a cover picture or data, where the result can hold it."""
-        if is_timecode(stream):
-            return  # written with the picture
+        if is_timecode(stream) or is_chapter_list(stream):
+            return  # written with the picture, and with the header
         why = why_not(self.source, self.form, stream, self.times)
         if why:
             self.notices.append(f"{describe(stream)} is not kept: {why}")

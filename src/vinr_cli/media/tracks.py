@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -344,6 +344,13 @@ def describe(stream: Stream) -> str:
 def is_timecode(stream: Stream) -> bool:
     """Whether a stream counts frames; such a one is not copied but written anew."""
     return stream.type == "data" and "timecode" in stream.metadata
+
+
+def is_chapter_list(stream: Stream) -> bool:
+    """Whether a stream is QuickTime's list of chapters, which are read and written as such."""
+    container = cast(InputContainer, stream.container)
+    listed = stream.type == "data" and codec_name(stream) == "bin_data"
+    return listed and "mov" in container.format.name.split(",") and bool(container.chapters())
 
 
 def scratch_name(folder: Path, stream: Stream) -> Path:
