@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.model.config import CompactConfig
+from vinr_cli.model.triton_render import usable
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.native.library import kernels
 
@@ -82,9 +84,14 @@ def _finish(device: torch.device) -> None:
 
 
 def renders_with(model: VideoINR, device: torch.device) -> str:
-    """Which code renders: the native kernels' build, or PyTorch."""
-    found = kernels() if device.type == "cpu" and model.config.family == "compact" else None
-    return "pytorch" if found is None else f"native {found.name}"
+    """Which code renders: the native kernels' build, Triton's kernel, or PyTorch."""
+    if not isinstance(model.config, CompactConfig):
+        return "pytorch"
+    found = kernels() if device.type == "cpu" else None
+    if found is not None:
+        return f"native {found.name}"
+    with torch.inference_mode():
+        return "triton" if usable(model.config, device) else "pytorch"
 
 
 def peak_bytes(device: torch.device) -> int | None:
