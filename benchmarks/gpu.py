@@ -5,7 +5,8 @@ Run it as ``python benchmarks/gpu.py`` on a machine with a CUDA device (about te
 writes all figures to ``--json``, and exits with 1 if a check fails. In order:
 
 1. Checks: both networks in float32 and in half precision, with and without the Triton kernel and
-   CUDA graphs, against the CPU; and code values there and back through pinned buffers.
+   CUDA graphs, against the CPU; code values there and back through pinned buffers; and that the
+   host waits for nothing while it queues a pair.
 2. The packaged network alone: milliseconds a pair and an instant, frames/s at 1, 2 and 4 frames a
    pair, peak memory, for 540p to 1080p, 720p to 1440p and 1080p to 2160p, by every way of
    rendering.
@@ -22,6 +23,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -40,6 +42,7 @@ from vinr_cli.color.spec import ColorSpec
 from vinr_cli.engine import graphs
 from vinr_cli.engine.bench import measure_network, surroundings
 from vinr_cli.engine.device import choose_device, format_name
+from vinr_cli.engine.faithful import FlatRenderer
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.precision import automatic, psnr
 from vinr_cli.engine.transfer import mover_for
@@ -252,6 +255,24 @@ def check_transfer(device: torch.device) -> Iterator[Check]:
         yield Check(f"{depth}-bit planes there and back", f"{wrong} of 12 frames wrong", not wrong)
 
 
+def check_waiting(device: torch.device) -> Iterator[Check]:
+    """That the host queues a pair's frames without waiting for the device; on CUDA alone."""
+    if device.type != "cuda":
+        return
+    frames = [frame.to(device) for frame in drawn(4, 135, 240)]
+    renderer = FlatRenderer(load_model("default", device).eval(), (135, 240), (270, 480))
+    for frame in frames[:3]:
+        renderer.push(frame)
+        list(renderer.render_all(TIMES))
+    renderer.push(frames[3])
+    with warnings.catch_warnings(record=True) as waits:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        list(renderer.render_all(TIMES))
+        torch.cuda.set_sync_debug_mode("default")
+    yield Check("waits for the device in a pair", str(len(waits)), not waits)
+
+
 def _codes(plane: Tensor, kind: type[np.unsignedinteger]) -> NDArray[np.int64]:
     """Code values as numbers."""
     array = plane.numpy()
@@ -457,6 +478,7 @@ def main() -> int:
     checks = [
         *check_kernel(device),
         *check_transfer(device),
+        *check_waiting(device),
         *check_packaged(device, options.rehearse),
         *check_published(device, options.rehearse),
     ]

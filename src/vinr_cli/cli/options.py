@@ -308,7 +308,8 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        help="auto, fp32, bf16 or fp16.",
+        help="auto, fp32, bf16 or fp16, for the parts that it does not harm; auto is fp16 on a GPU "
+        "with tensor cores, else fp32.",
         rich_help_panel=_NETWORK,
     ),
 ]
