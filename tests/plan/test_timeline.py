@@ -460,3 +460,12 @@ def test_misuse_is_refused() -> None:
     for bad in (multiply(0), target(-1)):
         with pytest.raises(ValueError, match="positive"):
             Timeline(bad, MILLISECOND, source_rate=None)
+
+
+def test_a_dropped_frame_is_no_rounding() -> None:
+    """Where a tick is a frame, a tick too many makes the rate vary; elsewhere it may be rounding."""
+    whole = Fraction(1, 25)
+    assert constant_rate([0, 1, 2, 3, 4], whole, Fraction(25)) == 25
+    assert constant_rate([0, 2, 3, 4, 5], whole, Fraction(25)) is None
+    assert constant_rate([0, 2, 4, 6], whole, Fraction(25)) == Fraction(25, 2)
+    assert constant_rate([0, 3, 7, 10, 13], Fraction(1, 100), Fraction(30)) == 30

@@ -296,13 +296,18 @@ def output_time_base(
     return Fraction(1, min(MAX_TICKS_PER_SECOND, time_base.denominator * per_source))
 
 
+COARSE_STEP = 2
+"""Ticks a frame below which times are no rounded ones."""
+
+
 def constant_rate(
     pts: Sequence[int], time_base: Fraction, claimed: Fraction | None
 ) -> Fraction | None:
     """The frame rate of a source, if its times are those of a constant rate.
 
     A rate R fits if every frame i lies less than one tick away from p0 + i/R: that is how far
-    rounding or truncation to ticks can move it.
+    rounding or truncation to ticks can move it. Where a tick is more than half a frame, as in AVI,
+    a tick too many is a frame that is not there, and no rounding: there R fits exactly or not.
 
     Args:
         pts: Source times in ticks, increasing.
@@ -327,12 +332,13 @@ def constant_rate(
 
 
 def _fits(pts: Sequence[int], time_base: Fraction, rate: Fraction | None) -> bool:
-    """Whether every time is less than a tick away from the grid of a rate."""
+    """Whether every time is less than a tick away from the grid of a rate, or on it if coarse."""
     if rate is None or rate <= 0:
         return False
     step = 1 / (rate * time_base)  # ticks a frame
     top, bottom = step.numerator, step.denominator
-    return all(abs((p - pts[0]) * bottom - i * top) < bottom for i, p in enumerate(pts))
+    slack = bottom if step >= COARSE_STEP else 1
+    return all(abs((p - pts[0]) * bottom - i * top) < slack for i, p in enumerate(pts))
 
 
 def _candidates(mean: Fraction, time_base: Fraction, claimed: Fraction | None) -> list[Fraction]:
