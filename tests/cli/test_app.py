@@ -83,6 +83,7 @@ def test_no_arguments_show_the_help(vinr: Vinr) -> None:
         (["upscale", "a", "--quiet", "--verbose"], "--quiet and --verbose: exclude"),
         (["upscale", "a", "b", "-o", "c"], "-o c: is no folder, and there are 2 inputs"),
         (["upscale", "a", "-o", ""], "-o: names nothing"),
+        (["upscale", ""], "INPUT: names nothing"),
         (["upscale", "x/a.mp4", "y/a.mp4", "-o", "."], "the same output name as x/a.mp4"),
         (["probe", "a", "b"], "unexpected extra argument"),
     ],

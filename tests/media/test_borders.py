@@ -1,13 +1,14 @@
 """Library errors become errors of vinr."""
 
 import errno
+import os
 from pathlib import Path
 
 import av.error
 import pytest
 
 from vinr_cli.errors import InputError, OutputError
-from vinr_cli.media.borders import reading, url, words_of, writing
+from vinr_cli.media.borders import reading, require_file, url, words_of, writing
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,20 @@ def test_a_name_is_only_a_name() -> None:
     """Colons and dashes at the start of a name cannot select a protocol or an option."""
     assert url(Path("http://x")).startswith("file:")
     assert url(Path("-y")) == "file:-y"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_only_a_file_is_a_file(tmp_path: Path) -> None:
+    """Folders, pipes, devices and empty files are called what they are, and nobody waits for them."""
+    (tmp_path / "empty").touch()
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink("nowhere", tmp_path / "link")
+    for name, words in (
+        (".", "is a folder"),
+        ("empty", "the file is empty"),
+        ("pipe", "is a pipe.*vinr upscale - -o OUTPUT <"),
+        (os.devnull, "is a device"),
+        ("link", "no such file"),
+    ):
+        with pytest.raises(InputError, match=words):
+            require_file(tmp_path / name)

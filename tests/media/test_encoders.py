@@ -77,6 +77,14 @@ def test_every_codec_of_the_table_settles(codec: str) -> None:
     assert choose(EncodeOptions(codec=codec), container, HDR, rate=RATE).color.depth >= deep
 
 
+def test_what_few_players_show_is_told() -> None:
+    """RGB that is kept whole, as 4:4:4 or as it is, is told where films are played."""
+    for container, words in (("mp4", "few players show 4:4:4"), ("webm", "few players show RGB")):
+        found = choose(EncodeOptions(), container, RGB, rate=RATE)
+        assert any(notice.startswith(words) for notice in found.notices)
+    assert choose(EncodeOptions("ffv1"), "matroska", RGB, rate=RATE).notices == ()
+
+
 def test_names_of_codecs_have_aliases() -> None:
     """Common names of the same codec, in any case, and ffmpeg's name of its encoder, are one."""
     for name in ("h265", "HEVC", "x265", "libx265"):

@@ -67,7 +67,14 @@ def _format(text: str) -> str:
 
 
 def local(text: str) -> Path:
-    """A path as it is written; `-` alone is standard input or output, `./-` a file of that name."""
+    """A path as it is written; `-` alone is standard input or output, `./-` a file of that name.
+
+    Raises:
+        UsageError: the text is empty, as an unset variable of a shell is; a path would be made of
+            it that means the current folder.
+    """
+    if not text:
+        raise UsageError("INPUT", "names nothing", "Give a video, a folder or a pattern.")
     path = Path(text)
     return path.absolute() if path == STDIO and text != str(STDIO) else path
 

@@ -1,6 +1,7 @@
 """Where errors of PyAV and of the file system become errors of vinr."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,12 +36,18 @@ def require_file(path: Path) -> None:
     """Refuse, in plain words, what is not a readable file with something in it.
 
     Raises:
-        InputError: If the path is missing, a folder, empty, or may not be read.
+        InputError: If the path is missing, a folder, a pipe, a device, empty, or may not be read.
     """
     try:
         if path.is_dir():
             raise InputError(path, "is a folder, not a video file")
-        if not path.stat().st_size and path.is_file():
+        mode, size = path.stat().st_mode, path.stat().st_size
+        if stat.S_ISFIFO(mode):
+            fix = f"Read it as a stream: vinr upscale - -o OUTPUT < {path}"
+            raise InputError(path, "is a pipe, which can be read only once", fix)
+        if not stat.S_ISREG(mode):
+            raise InputError(path, "is a device, not a video file")
+        if not size:
             raise InputError(path, "the file is empty")
     except FileNotFoundError as error:
         raise InputError(path, "no such file") from error

@@ -358,8 +358,9 @@ def _notices(
     notices = []
     if container == "gif" and color.depth > MAX_GIF_BITS:
         notices.append(f"gif has {MAX_GIF_BITS} bits a colour, and 256 colours a picture")
-    if settled.chroma is Chroma.C444 and color.chroma is Chroma.RGB and codec.even:
-        notices.append("few players show 4:4:4; --pix-fmt yuv420p goes everywhere")
+    whole = {Chroma.C444: "4:4:4", Chroma.RGB: "RGB"}.get(settled.chroma)
+    if whole and color.chroma is Chroma.RGB and codec.canonical in _MP4_CODECS:
+        notices.append(f"few players show {whole}; --pix-fmt yuv420p goes everywhere")
     if settled.depth < color.depth and is_hdr(color) and container not in _NO_TAGS:
         notices.append("HDR in 8 bits will show bands; a 10-bit --pix-fmt avoids it")
     if container in _NO_TAGS and is_hdr(color):
