@@ -26,8 +26,9 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
@@ -361,6 +362,30 @@ def whole_speeds(
                 )  # fmt: skip
 
 
+def kernel_speeds(device: torch.device, rehearse: bool) -> Iterator[tuple[str, str, str]]:
+    """The kernel alone, packaged widths, for several blocks: format, block, milliseconds."""
+    lr = (6, 9) if rehearse else (540, 960)
+    for dtype in triton_render.CLOSE:
+        job = triton_render.sample_job(device, dtype)
+        canvas = torch.rand(2, *lr, 2, 2, 12, device=device).to(job.canvases[0].dtype)
+        job = replace(
+            job,
+            canvases=(canvas[0], canvas[1]),
+            motion=torch.randn(1, *lr, 12, device=device),
+            rows=torch.linspace(0, lr[0] - 1, 2 * lr[0], device=device),
+            cols=torch.linspace(0, lr[1] - 1, 2 * lr[1], device=device),
+            times=job.times[:1],
+            shift=job.shift[:1],
+        )
+        for block in (16, 32, 64, 128):
+            try:
+                work = partial(triton_render.render, job, block)
+                figure = f"{1e3 * seconds_of(device, work, 1 if rehearse else 50):.3f} ms"
+            except Exception as problem:  # a missing library, or a block that is too large
+                figure = type(problem).__name__
+            yield format_name(_half(dtype)), str(block), figure
+
+
 def seconds_of(device: torch.device, work: Callable[[], object], repeats: int) -> float:
     """Seconds of some work, after one time that is not counted."""
     work()
@@ -489,6 +514,8 @@ def main() -> int:
         speeds = list(network_speeds(device, sizes, 1 if options.rehearse else 6))
         show_speeds(speeds)
         frames = 4 if options.rehearse else options.frames
+        kernel = list(kernel_speeds(device, options.rehearse))
+        table(("kernel, 540p to 1080p", "block", "an instant"), kernel)
         runs = list(whole_speeds(device, sizes, frames, options.preset))
         show_whole(runs, speeds)
         published = published_speeds(device, options.rehearse)
@@ -498,6 +525,7 @@ def main() -> int:
         )
         found |= {
             "network": [asdict(s) for s in speeds],
+            "kernel": kernel,
             "whole": [asdict(r) for r in runs],
             "published_ms": published,
         }

@@ -5,7 +5,10 @@ Without Triton the tests are skipped: it comes with PyTorch's CUDA builds, or wi
 
 import importlib.util
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +22,7 @@ from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.native import library as native
 
 CPU = torch.device("cpu")
+BLOCK = dict(triton_render.BLOCK)
 TOLERANCE = 2e-5
 """Other order of summation in float32, colours near [0, 1]; 4.5e-6 was the most that was seen."""
 
@@ -42,6 +46,8 @@ def interpreter(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     monkeypatch.setenv(triton_render.SWITCH, "interpret")
     monkeypatch.setenv(native.SWITCH, "0")
+    for dtype in BLOCK:  # the interpreter takes as long for a large block as for a small one
+        monkeypatch.setitem(triton_render.BLOCK, dtype, 256)
     trusted.cache_clear()
     yield
     trusted.cache_clear()
@@ -169,14 +175,14 @@ def test_a_kernel_that_disagrees_is_not_trusted(monkeypatch: pytest.MonkeyPatch)
     def broken(job: Job) -> Tensor:
         raise RuntimeError("no compiler")
 
-    for wrong in (lambda job: right(job) + 0.01, lambda job: right(job) * math.nan, broken):
+    for wrong in (lambda job: right(job) + 0.02, lambda job: right(job) * math.nan, broken):
         trusted.cache_clear()
         monkeypatch.setattr(triton_render, "render", wrong)
-        assert not trusted(CPU, torch.float32)
+        assert not trusted(CPU, torch.float32, PACKAGED)
     trusted.cache_clear()
     monkeypatch.setattr(triton_render, "render", right)
-    assert trusted(CPU, torch.float32)
-    assert trusted(CPU, torch.float16)
+    assert trusted(CPU, torch.float32, PACKAGED)
+    assert trusted(CPU, torch.float16, NARROW)
 
 
 def test_without_triton_pytorch_renders(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,3 +216,48 @@ def test_the_kernel_is_left_out_where_it_does_not_fit(monkeypatch: pytest.Monkey
         monkeypatch.delenv(triton_render.SWITCH)
         assert usable(fits, torch.device("cuda", 0))
         assert not usable(fits, CPU)
+
+
+COMPILE = """
+import sys
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from vinr_cli.model import triton_kernels
+
+addresses = {
+    name: "*fp32"
+    for name in ("out", "motion", "rows", "cols", "times", "shift", "bias_middle", "bias_last")
+}
+numbers = {name: "i32" for name in ("pixels", "line", "height", "width")} | {"still_logit": "fp32"}
+chosen = {"FY": 2, "FX": 3, "CHANNELS": 12, "MOTION": 12, "HIDDEN": 32, "BLOCK": int(sys.argv[3])}
+tables = {name: sys.argv[2] for name in ("first", "second")}
+matrices = {
+    f"weights_{layer}": sys.argv[2] for layer in ("first", "middle", "last")
+}
+named = addresses | numbers | tables | matrices | dict.fromkeys(chosen, "constexpr")
+signature = {name: named[name] for name in triton_kernels.render.arg_names}
+source = ASTSource(fn=triton_kernels.render, signature=signature, constexprs=chosen)
+made = triton.compile(source, target=GPUTarget("cuda", int(sys.argv[1]), 32))
+assert made.metadata.shared <= 48 << 10, made.metadata.shared
+print(len(made.asm["cubin"]))
+"""
+
+
+@needs_triton
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [75, 80, 90])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_the_kernel_compiles_for_gpus(
+    capability: int, dtype: torch.dtype, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Code for Turing, Ampere and Hopper comes out, within their shared memory, without a GPU."""
+    kind = "*fp32" if dtype is torch.float32 else "*fp16"
+    block = str(BLOCK[dtype])
+    quiet = {"TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILE, str(capability), kind, block],
+        env=environment | quiet, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10_000

@@ -13,6 +13,7 @@ it with the same formulas in PyTorch, and where it fails to compile or to agree,
 
 import importlib
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -34,8 +35,9 @@ LANE = 16
 WIDEST = 64
 """Hidden channels of the decoder at most."""
 
-BLOCK = 128
-"""Output pixels a program; a multiple of 16."""
+BLOCK = {torch.float32: 32, torch.float16: 64}
+"""Output pixels a program, a multiple of 16, by the products' format: at twice as many the compiler
+runs out of registers (compute capability 9.0). What is fastest, only a GPU can say."""
 
 SOURCES = 5
 """What the decoder's first layer sees: two moved canvases, still colour, its change, motion."""
@@ -187,7 +189,7 @@ def usable(config: CompactConfig, device: torch.device) -> bool:
     wanted = switch == "interpret" or (device.type == "cuda" and switch != "0")
     if not fits or not wanted or torch.is_grad_enabled():
         return False
-    return trusted(device, products_format(device))
+    return trusted(device, products_format(device), config)
 
 
 def _padded(width: int) -> int:
@@ -231,8 +233,12 @@ def paint(
     return cells
 
 
-def render(job: Job) -> Tensor:
+def render(job: Job, block: int | None = None) -> Tensor:
     """Run the kernel.
+
+    Args:
+        job: What there is to do.
+        block: Output pixels a program; None takes `BLOCK`.
 
     Returns:
         (n, 3, h, w), float32.
@@ -246,11 +252,12 @@ def render(job: Job) -> Tensor:
         raise ValueError(f"a canvas of {tuple(job.canvases[0].shape)} is too large for the kernel")
     out = torch.empty(instants, 3, len(job.rows), line, device=job.motion.device)
     layers = job.layers
-    _kernels().render[(-(-pixels // BLOCK), instants)](
+    block = block or BLOCK[layers.middle.dtype]
+    _kernels().render[(-(-pixels // block), instants)](
         out, job.motion, *job.canvases, job.rows, job.cols, job.times, job.shift, layers.first,
         layers.middle, layers.middle_bias, layers.last, layers.last_bias, job.still, pixels, line,
         height, width, FY=fy, FX=fx, CHANNELS=channels, MOTION=job.motion.shape[3],
-        HIDDEN=layers.hidden, BLOCK=BLOCK,
+        HIDDEN=layers.hidden, BLOCK=block,
     )  # fmt: skip
     return out
 
@@ -264,16 +271,19 @@ def _kernels() -> Any:
 
 
 @cache
-def trusted(device: torch.device, dtype: torch.dtype) -> bool:
+def trusted(device: torch.device, dtype: torch.dtype, config: CompactConfig) -> bool:
     """Whether the kernel compiles for a device and agrees there with PyTorch; tried once.
 
     Args:
         device: A GPU, or a CPU for the interpreter.
         dtype: Of the products.
+        config: Of the network, whose widths are compiled in.
     """
-    job = sample_job(device, dtype)
+    job = sample_job(device, dtype, config)
     try:
-        ours = render(job)
+        with warnings.catch_warnings():  # Triton tells of its defaults
+            warnings.simplefilter("ignore")
+            ours = render(job)
         exact = render_plainly(job)
     except Exception:  # whatever a compiler, a driver or their absence may raise
         return False
