@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vinr_cli.engine.device import choose_precision, format_name
 from vinr_cli.engine.precision import ON_CPU, Step, automatic, mixed, psnr, render_in
+from vinr_cli.model.compact import soft_argmax
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.videoinr import VideoINR
@@ -83,6 +84,14 @@ def test_the_published_network_is_exact_behind_its_first_blocks(
     frames = seeding.frames(12, 16)
     exact, half = (rendered(model, frames, 2, **d) for d in ({}, {step: torch.bfloat16}))
     assert all(torch.equal(a, b) for a, b in zip(exact, half, strict=True))
+
+
+def test_a_motion_is_never_rounded() -> None:
+    """What a cost volume says is the same number under autocast."""
+    cost = torch.rand(1, 25, 6, 8, generator=torch.Generator().manual_seed(0))
+    exact = soft_argmax(cost, torch.tensor(12.0), 2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(soft_argmax(cost, torch.tensor(12.0), 2), exact)
 
 
 def test_a_cpu_mixes_what_has_no_native_kernels() -> None:

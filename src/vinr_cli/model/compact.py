@@ -461,7 +461,8 @@ def soft_argmax(cost: Tensor, sharpness: Tensor, radius: int) -> Tensor:
     dy, dx = torch.meshgrid(steps, steps, indexing="ij")
     weights = torch.softmax(cost.float() * sharpness.float(), 1)
     where = torch.stack([dx.flatten(), dy.flatten()])
-    return torch.einsum("bkhw,ck->bchw", weights, where)
+    with torch.autocast(cost.device.type, enabled=False):  # a motion is never rounded
+        return torch.einsum("bkhw,ck->bchw", weights, where)
 
 
 class MotionLevel(nn.Module):
