@@ -21,6 +21,7 @@ from vinr_cli.events import Event, Notice
 from vinr_cli.jobs.upscale import run_upscale
 from vinr_cli.media.encoders import find_ffmpeg
 from vinr_cli.media.probe import MediaInfo, probe, scan_timestamps
+from vinr_cli.media.tracks import is_chapter_list
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest
 
 SHARED = Path(os.environ.get("VINR_TEST_MEDIA", Path(__file__).parents[3] / "shared/data/media"))
@@ -155,12 +156,14 @@ def tags_of(info: MediaInfo) -> str:
 
 
 def kinds(path: Path) -> list[str]:
-    """Kinds of a file's streams, its main video first."""
+    """Kinds of a file's streams, and of chapters, which some formats keep in a stream."""
     with av.open(path) as container:
-        return sorted(
+        streams = [
             "cover" if s.type == "video" and s.disposition & Disposition.attached_pic else s.type
             for s in container.streams
-        )
+            if not is_chapter_list(s)
+        ]
+        return sorted([*streams, *(["chapters"] if container.chapters() else [])])
 
 
 def full_decode(ffmpeg: Path, path: Path) -> str:
