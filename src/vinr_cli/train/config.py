@@ -155,7 +155,7 @@ def _tupled(value: Any) -> Any:
 
 PRESETS: dict[str, TrainConfig] = {
     "clean": TrainConfig(),
-    "video": TrainConfig(sample=SampleConfig(coded_share=0.7), loss=LossConfig(blocks=0.25)),
+    "video": TrainConfig(sample=SampleConfig(coded_share=0.7), loss=LossConfig(blocks=1.0)),
     "published": TrainConfig(
         model=PublishedConfig(upsampled_frames=False),
         sample=SampleConfig(
