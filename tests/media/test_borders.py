@@ -49,7 +49,7 @@ def test_a_name_is_only_a_name() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_only_a_file_is_a_file(tmp_path: Path) -> None:
-    """Folders, pipes, devices and empty files are called what they are, and nobody waits for them."""
+    """Folders, pipes, devices and empty files are called what they are, and none is waited for."""
     (tmp_path / "empty").touch()
     os.mkfifo(tmp_path / "pipe")
     os.symlink("nowhere", tmp_path / "link")

@@ -102,6 +102,8 @@ def test_an_encoder_of_ffmpeg_may_be_named() -> None:
 @pytest.mark.parametrize(
     ("options", "container", "words"),
     [
+        (EncodeOptions(extra=("-g", "7", "b.mp4")), "mp4", "b.mp4 would be another output"),
+        (EncodeOptions(extra=("b.mp4",)), "mp4", "b.mp4 would be another output"),
         (EncodeOptions(codec="h267"), "mp4", "unknown codec.*h264, h265, av1, vp9, prores, ffv1"),
         (EncodeOptions(codec="h264"), "webm", "does not go into webm.*mp4"),
         (EncodeOptions(codec="prores"), "mp4", "does not go into mp4.*mov"),

@@ -32,6 +32,7 @@ from vinr_cli.media.probe import (
 from vinr_cli.media.sources import probe_source, scan_source
 from vinr_cli.media.streams import Fate, fates, told
 from vinr_cli.media.tracks import Times
+from vinr_cli.media.trial import needs_trial, try_encoder
 from vinr_cli.plan.holds import TOLD_SECONDS, Hold, longest_hold, require_bounded
 from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
@@ -206,6 +207,10 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
     if encoder.container == "webp" and max(size) > MAX_WEBP_SIDE:
         cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
         raise UsageError("webp", cause, "Choose another format.")
+    extra = spec.encode.extra
+    stored = size[::-1] if turn % 180 else size
+    if needs_trial(encoder, stored, extra):
+        try_encoder(encoder, stored, rate=rate, extra=extra)
     bounds = (window.start_pts, window.end_pts)
     clock = _clock(window, timestamps, media.video)
     tracks = _tracks(spec, media, encoder, clock, steady=rate is not None)

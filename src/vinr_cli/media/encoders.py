@@ -13,6 +13,7 @@ import imageio_ffmpeg  # type: ignore[import-untyped]
 from vinr_cli.color.spec import Chroma, ColorSpec, Mastering, Matrix, Siting, is_hdr, with_layout
 from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.media.alpha import DECODERS
+from vinr_cli.media.complaints import reason_of
 from vinr_cli.media.formats import format_name, layout_of
 from vinr_cli.media.listing import parse_pattern
 from vinr_cli.plan.job import EncodeOptions
@@ -487,8 +488,8 @@ def _ask(ffmpeg: Path, *question: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EncoderError(ffmpeg, f"cannot be run: {error}") from error
     if done.returncode:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise EncoderError(ffmpeg, f"fails: {words[-1] if words else 'without a word'}")
+        words = reason_of(done.stderr.decode(errors="replace"))
+        raise EncoderError(ffmpeg, f"fails: {words or 'without a word'}")
     return done.stdout.decode(errors="replace")
 
 
@@ -769,7 +770,20 @@ def _arguments(
         arguments += ["-tag:v", "hvc1"]  # the tag that Apple's players want
     if container == "avi":
         arguments += ["-bf", "0"]  # AVI has no presentation times to put B-frames in order
+    _refuse_outputs(options.extra)
     return (*arguments, *options.extra)
+
+
+def _refuse_outputs(extra: tuple[str, ...]) -> None:
+    """Refuse arguments of the user that name another output: all before it would be for that one.
+
+    Raises:
+        UsageError: A word is neither an option nor behind one.
+    """
+    for before, word in zip(("", *extra), extra, strict=False):
+        if not word.startswith("-") and not before.startswith("-"):
+            cause = f"{word} would be another output of ffmpeg"
+            raise UsageError("--ffmpeg-args", cause, "Give options alone, each with its value.")
 
 
 def _lossless(arguments: list[str], name: str, codec: Codec) -> list[str]:

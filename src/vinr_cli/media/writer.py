@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from vinr_cli.color.spec import Chroma, ColorSpec, output_tags, plane_shapes
 from vinr_cli.errors import EncoderError, OutputError, VinrError
 from vinr_cli.media.borders import LIBRARY_ERRORS, url, words_of
+from vinr_cli.media.complaints import is_aftermath, is_noise, plain
 from vinr_cli.media.encoders import Encoder, choose, container_of
 from vinr_cli.media.formats import pixel_format
 from vinr_cli.media.pipe import reader_gone
@@ -56,7 +57,6 @@ _TARGET_TROUBLE = (
 )
 """System errors in ffmpeg's words that are the target's fault."""
 _TOO_LARGE = getattr(signal, "SIGXFSZ", 0)
-_NOISE = ("Svt[", "[svt", "Conversion failed!", "x265 [info]", "Press [q]")
 _STALL_SECONDS = 900.0
 """An encoder that takes no data for so long is taken as hung. One 8K frame at the slowest preset of
 the slowest encoder takes less than a tenth of that."""
@@ -283,6 +283,7 @@ class _Ffmpeg:
         self._time_base = time_base
         self._stalled = False
         self._words: deque[str] = deque(maxlen=_LAST_WORDS)
+        self._aftermath: deque[str] = deque(maxlen=_LAST_WORDS)
         self._busy = threading.Lock()
         self._piped = sink is not None
         self._process = _start(command, sink)
@@ -358,7 +359,7 @@ class _Ffmpeg:
         if self._stalled:
             cause = f"ffmpeg took nothing for {_STALL_SECONDS:g} s and was ended"
             return EncoderError(self._target, cause)
-        words = " | ".join(self._words)
+        words = " | ".join(self._words or self._aftermath)
         if code == -_TOO_LARGE:  # by a limit of the system on the size of files
             return OutputError(self._target, "cannot be written: File too large")
         if self._piped and "Broken pipe" in words:
@@ -372,8 +373,9 @@ class _Ffmpeg:
         with cast(IO[bytes], self._process.stderr) as pipe:
             for raw in pipe:
                 line = raw.decode(errors="replace").strip()
-                if line and not line.startswith(_NOISE):
-                    self._words.append(line)
+                if not is_noise(line):
+                    words = self._aftermath if is_aftermath(line) else self._words
+                    words.append(plain(line))
 
 
 def _start(command: list[str], sink: int | None = None) -> subprocess.Popen[bytes]:
