@@ -185,6 +185,37 @@ def test_a_kernel_that_disagrees_is_not_trusted(monkeypatch: pytest.MonkeyPatch)
     assert trusted(CPU, torch.float16, NARROW)
 
 
+@needs_triton
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_autocast_does_not_change_the_verdict(dtype: torch.dtype) -> None:
+    """The trial is exact wherever it is made; with bfloat16 the kernel has float32 products."""
+    with torch.inference_mode(), torch.autocast("cpu", dtype=dtype):
+        assert usable(PACKAGED, CPU)
+        half = dtype is torch.float16
+        assert triton_render.products_format(CPU) is (torch.float16 if half else torch.float32)
+
+
+def test_the_kernel_is_started_on_the_frames_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton starts kernels on the current GPU, so that one is made current."""
+    chosen: list[torch.device] = []
+
+    class Current:
+        def __init__(self, device: torch.device) -> None:
+            chosen.append(device)
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(torch.cuda, "device", Current)
+    for device in (CPU, torch.device("cuda", 1)):
+        with triton_render._current(device):
+            pass
+    assert chosen == [torch.device("cuda", 1)]
+
+
 def test_without_triton_pytorch_renders(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing library is no error, and the trial is not made twice."""
     calls = []

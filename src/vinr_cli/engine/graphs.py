@@ -72,6 +72,12 @@ class CudaRecorder:
         self, work: Callable[[], Sequence[Tensor]]
     ) -> tuple[list[Tensor], Callable[[], Any]]:
         """See `Recorder.record`."""
+        with torch.cuda.device(self._device):  # graphs are made on the current one
+            return self._record(work)
+
+    def _record(
+        self, work: Callable[[], Sequence[Tensor]]
+    ) -> tuple[list[Tensor], Callable[[], Any]]:
         aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(aside):

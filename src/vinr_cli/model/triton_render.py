@@ -15,6 +15,7 @@ import importlib
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -253,13 +254,19 @@ def render(job: Job, block: int | None = None) -> Tensor:
     out = torch.empty(instants, 3, len(job.rows), line, device=job.motion.device)
     layers = job.layers
     block = block or BLOCK[layers.middle.dtype]
-    _kernels().render[(-(-pixels // block), instants)](
-        out, job.motion, *job.canvases, job.rows, job.cols, job.times, job.shift, layers.first,
-        layers.middle, layers.middle_bias, layers.last, layers.last_bias, job.still, pixels, line,
-        height, width, FY=fy, FX=fx, CHANNELS=channels, MOTION=job.motion.shape[3],
-        HIDDEN=layers.hidden, BLOCK=block,
-    )  # fmt: skip
+    with _current(job.motion.device):
+        _kernels().render[(-(-pixels // block), instants)](
+            out, job.motion, *job.canvases, job.rows, job.cols, job.times, job.shift, layers.first,
+            layers.middle, layers.middle_bias, layers.last, layers.last_bias, job.still, pixels,
+            line, height, width, FY=fy, FX=fx, CHANNELS=channels, MOTION=job.motion.shape[3],
+            HIDDEN=layers.hidden, BLOCK=block,
+        )  # fmt: skip
     return out
+
+
+def _current(device: torch.device) -> AbstractContextManager[Any]:
+    """Make a GPU the one that Triton starts kernels on, for a `with` statement."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _kernels() -> Any:
@@ -284,7 +291,8 @@ def trusted(device: torch.device, dtype: torch.dtype, config: CompactConfig) -> 
         with warnings.catch_warnings():  # Triton tells of its defaults
             warnings.simplefilter("ignore")
             ours = render(job)
-        exact = render_plainly(job)
+        with torch.autocast(device.type, enabled=False):
+            exact = render_plainly(job)
     except Exception:  # whatever a compiler, a driver or their absence may raise
         return False
     return bool(ours.isfinite().all()) and float((ours - exact).abs().max()) <= CLOSE[dtype]
