@@ -1,6 +1,7 @@
 """The program between two others, as a shell would start it."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,29 @@ def test_refused(arguments: list[str], message: str) -> None:
     )
     assert done.returncode == 2
     assert message in done.stderr.decode()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [("probe",), ("upscale", "-o", "-", "--scale", "1")])
+def test_a_full_standard_output_is_told(sample: Path, arguments: tuple[str, ...]) -> None:
+    """What cannot be written to standard output is one line and exit code 4."""
+    command = (*VINR, arguments[0], str(sample), *arguments[1:])
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    last = done.stderr.decode().splitlines()[-1]
+    assert last == "vinr: error: standard output: cannot be written: No space left on device"
+    assert done.returncode == 4
+
+
+def test_a_closed_standard_output_is_told(sample: Path) -> None:
+    """A video for a standard output that is closed is refused, and others go on without it."""
+    for arguments, code, words in (
+        ("-o - --scale 1", 2, "vinr: error: standard output: is closed"),
+        ("--dry-run", 0, ""),
+    ):
+        command = f"exec {shlex.join(VINR)} upscale {shlex.quote(str(sample))} {arguments} >&-"
+        done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, check=False)
+        assert done.returncode == code
+        assert words in done.stderr.decode()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import TextIO
 
-from vinr_cli.errors import Interrupted, VinrError
+from vinr_cli.errors import Interrupted, OutputError, VinrError
 from vinr_cli.jobs.stop import Stop
 
 BUG = 1
@@ -57,8 +57,15 @@ def tell(text: str) -> None:
 
     Raises:
         BrokenPipeError: nobody reads any more.
+        OutputError: what is there does not take it, such as a full disk.
     """
-    _write(sys.stdout, "".join(printable(line) + "\n" for line in text.splitlines()))
+    try:
+        _write(sys.stdout, "".join(printable(line) + "\n" for line in text.splitlines()))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        cause = f"cannot be written: {error.strerror}"
+        raise OutputError("standard output", cause) from error
 
 
 def complain(error: BaseException, session: Session) -> int:
@@ -106,7 +113,7 @@ def hold_descriptors() -> None:
 
 
 def flush_streams(code: int) -> int:
-    """Write out what is buffered; returns the exit code, `READER_GONE` where it cannot be."""
+    """Write out what is buffered; returns the exit code, one of its own where it cannot be."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -114,6 +121,9 @@ def flush_streams(code: int) -> int:
         except BrokenPipeError:
             silence(stream)
             code = code or READER_GONE
+        except OSError:
+            silence(stream)
+            code = code or OutputError.exit_code
     return code
 
 

@@ -90,6 +90,8 @@ def run_piped(
             "standard output", "is a terminal, and a video would be written to it",
             "Send it to a program or a file: vinr upscale in.mp4 -o - | ffplay -",
         )  # fmt: skip
+    if spec.output == STDIO and stdout == 1 and sys.stdout is None:
+        raise UsageError("standard output", "is closed", "Send it to a program or a file.")
     with ExitStack() as stack:
         source = _source(spec, stop, stdin, stack)
         plan, side, head = plan_piped(spec, source, stack)
