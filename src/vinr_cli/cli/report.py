@@ -318,7 +318,7 @@ def finished_lines(event: Finished, *, verbose: bool) -> list[str]:
     """A result for people."""
     speed = event.frames / event.seconds if event.seconds > 0 else 0.0
     lines = [
-        f"{event.output}: {event.frames} frames, {float(event.duration):.3f} s; "
+        f"{event.output}: {_count(event.frames)}, {float(event.duration):.3f} s; "
         f"made in {event.seconds:.1f} s ({speed:.2f} frames/s)"
     ]
     if verbose:
