@@ -265,8 +265,8 @@ PairRenderer.render_all = poisoned
 """
 
 
-def _out_of_memory(at: int, *, always: bool) -> str:
-    """Memory runs out at the n-th time that a pair is rendered, once or from then on."""
+def _out_of_memory(at: int, times: int = 1) -> str:
+    """Memory runs out at the n-th time that a pair is rendered, and at the next ones."""
     return f"""
 import torch
 from vinr_cli.engine.infer import PairRenderer
@@ -275,7 +275,7 @@ def init(self, model, *given, **named):
     whole = model.render
     def greedy(*given, **named):
         count[0] += 1
-        if count[0] {">=" if always else "=="} {at}:
+        if {at} <= count[0] < {at + times}:
             raise torch.OutOfMemoryError("out of memory")
         return whole(*given, **named)
     object.__setattr__(model, "render", greedy)
@@ -533,14 +533,15 @@ CASES = (
     Case("encoder fails at its end", 5, _encoder("fails late"), keeps=True),
     Case("encoder loses frames", 5, _encoder("loses frames"), keeps=True),
     Case("encoder fills its messages", 0, _encoder("fills its messages"), again=False),
-    Case("out of memory, first pair", 0, lambda b: b.run(prelude=_out_of_memory(1, always=False)),
-         again=False, said="tiles"),
-    Case("out of memory, in the middle", 0,
-         lambda b: b.run(prelude=_out_of_memory(60, always=False)), again=False, said="tiles"),
-    Case("out of memory, last pair", 0,
-         lambda b: b.run(prelude=_out_of_memory(FRAMES - 1, always=False)), again=False,
+    Case("out of memory, first pair", 0, lambda b: b.run(prelude=_out_of_memory(1)), again=False,
+         said="looking ahead"),
+    Case("out of memory, in the middle", 0, lambda b: b.run(prelude=_out_of_memory(60)),
+         again=False, said="looking ahead"),
+    Case("out of memory, last pair", 0, lambda b: b.run(prelude=_out_of_memory(FRAMES - 1)),
+         again=False, said="looking ahead"),
+    Case("out of memory, twice", 0, lambda b: b.run(prelude=_out_of_memory(60, 2)), again=False,
          said="tiles"),
-    Case("out of memory for good", 7, lambda b: b.run(prelude=_out_of_memory(90, always=True)),
+    Case("out of memory for good", 7, lambda b: b.run(prelude=_out_of_memory(90, 1 << 30)),
          keeps=True),
     Case("NaN from the network", 1, lambda b: b.run(prelude=_NOT_A_NUMBER), keeps=True),
     Case("broken locale", 0, _locale, again=False),

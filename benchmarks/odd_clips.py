@@ -150,6 +150,14 @@ def sized(width: int, height: int) -> Callable[[Path, Path], str]:
     return check
 
 
+def both(source: Path, output: Path) -> str:
+    """The picture marked as the default must be the one that is worked on, and the other copied."""
+    wrong = sized(*SIZE)(source, output)
+    with av.open(output) as container:
+        sizes = sorted((s.width, s.height) for s in container.streams.video)
+    return wrong or ("" if sizes == [(32, 24), SIZE] else f"its pictures are {sizes}")
+
+
 # -- clips ------------------------------------------------------------------------------------
 
 
@@ -201,8 +209,10 @@ def _covered(folder: Path) -> Path:
 def _doubled(folder: Path) -> Path:
     small = clip(folder, "small.mp4", size=(32, 24))
     large = clip(folder, "large.mp4")
-    ffmpeg("-i", large, "-i", small, "-map", "0", "-map", "1", "-c", "copy", folder / "in.mkv")
-    return folder / "in.mkv"
+    default = ("-disposition:v:0", "0", "-disposition:v:1", "default")
+    path = folder / "in.mkv"
+    ffmpeg("-i", small, "-i", large, "-map", "0", "-map", "1", "-c", "copy", *default, path)
+    return path
 
 
 def _cut(place: Fraction, *arguments: str) -> Callable[[Path], Path]:
@@ -286,8 +296,9 @@ CLIPS = (
         check=same_colour),
     Odd("untagged", _plain("in.mp4"), said="BT.601 is used", check=same_colour),
     Odd("a cover picture is the first video stream", _covered, check=sized(*SIZE)),
-    Odd("two video streams", _doubled, said="is not kept", check=sized(*SIZE),
-        lost="the second picture, told", suffix=".mkv"),
+    Odd("two video streams, the default one last", _doubled, check=both, suffix=".mkv"),
+    Odd("two video streams, to a format for one", _doubled, said="is not kept", check=sized(*SIZE),
+        lost="the second picture, told", suffix=".gif"),
     Odd("mp4 cut in its data (index in front)", _cut(Fraction(3, 4), "-movflags", "+faststart"),
         code=9, frames=0, lost="what is cut off, told"),
     Odd("mp4 cut before its index", _cut(Fraction(1, 2)), code=3, frames=None),
