@@ -46,7 +46,9 @@ from vinr_cli.engine.device import choose_device, format_name
 from vinr_cli.engine.faithful import FlatRenderer
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.precision import automatic, psnr
+from vinr_cli.engine.stream import QUEUED
 from vinr_cli.engine.transfer import mover_for
+from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.upscale import run_upscale
 from vinr_cli.media.testclip import make_test_clip
 from vinr_cli.model import deform, triton_render
@@ -156,15 +158,17 @@ class Whole:
         size: (width, height) of the clip.
         output: (width, height) of the result.
         multiplier: Output frames per source frame.
+        frames: Output frames.
         rate: Output frames/s, start-up included.
-        stages: Busy seconds of each stage. On a GPU the network's are the host's, which queues.
-        seconds: Wall time.
+        stages: Busy seconds of each thread, see `engine.stream.QUEUED`.
+        seconds: Wall time from the first frame decoded to the last one encoded.
         peak_mib: Most memory held; None on a CPU.
     """
 
     size: tuple[int, int]
     output: tuple[int, int]
     multiplier: int
+    frames: int
     rate: float
     stages: dict[str, float]
     seconds: float
@@ -344,6 +348,7 @@ def whole_speeds(
             make_test_clip(source, frames=frames, size=(width, height))
             for multiplier in MULTIPLIERS:
                 start_peak(device)
+                wall = [0.0]
                 done = run_upscale(
                     JobSpec(
                         source,
@@ -353,11 +358,12 @@ def whole_speeds(
                         device=str(device),
                         overwrite=True,
                         encode=EncodeOptions(preset=preset),
-                    )
+                    ),
+                    partial(note_pass, wall),
                 )
                 yield Whole(
-                    (width, height), (2 * width, 2 * height), multiplier,
-                    done.frames / done.seconds, dict(done.stage_seconds), done.seconds,
+                    (width, height), (2 * width, 2 * height), multiplier, done.frames,
+                    done.frames / done.seconds, by_thread(done.stage_seconds), wall[-1],
                     peak(device),
                 )  # fmt: skip
 
@@ -384,6 +390,18 @@ def kernel_speeds(device: torch.device, rehearse: bool) -> Iterator[tuple[str, s
             except Exception as problem:  # a missing library, or a block that is too large
                 figure = type(problem).__name__
             yield format_name(_half(dtype)), str(block), figure
+
+
+def note_pass(wall: list[float], event: Event) -> None:
+    """Keep how long the pass has taken so far."""
+    if isinstance(event, FramesDone):
+        wall[-1] = event.seconds
+
+
+def by_thread(stages: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Busy seconds of what runs side by side on a GPU."""
+    seconds = dict(stages)
+    return {name: sum(seconds[stage] for stage in part) for name, part in QUEUED.items()}
 
 
 def seconds_of(device: torch.device, work: Callable[[], object], repeats: int) -> float:
@@ -474,14 +492,14 @@ def show_whole(runs: Sequence[Whole], speeds: Sequence[Speed]) -> None:
             default=0.0,
         )
         slowest = max(run.stages, key=lambda stage: run.stages[stage])
-        rows.append(
-            (
-                sized(run.size), sized(run.output), f"x{run.multiplier}", f"{run.rate:.1f}/s",
-                f"{alone:.1f}/s", f"{slowest}, {run.stages[slowest]:.1f} of {run.seconds:.1f} s",
-                mib(run.peak_mib),
-            )
-        )  # fmt: skip
-    columns = ("from", "to", "time", "whole", "network, fastest way", "busiest stage", "peak")
+        pace = f"{slowest}, {run.seconds / run.stages[slowest]:.2f}"
+        figures = f"{run.rate:.1f}/s", f"{run.frames / run.seconds:.1f}/s", f"{alone:.1f}/s"
+        sizes = sized(run.size), sized(run.output), f"x{run.multiplier}"
+        rows.append((*sizes, *figures, pace, mib(run.peak_mib)))
+    columns = (
+        "from", "to", "time", "whole", "the pass", "network, fastest way",
+        "slowest, and wall time by it", "peak",
+    )  # fmt: skip
     table(columns, rows)
 
 

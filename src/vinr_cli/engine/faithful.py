@@ -188,6 +188,13 @@ class AlphaRenderer(FlatRenderer):
                 self.busy[stage] += seconds - before[stage]
             before = dict(self._matte.busy)
 
+    def spent(self) -> dict[str, float]:
+        """As `PairRenderer.spent`; the matte's share is in `busy` already, unless a queue tells."""
+        own = super().spent()
+        if self._watch is None:
+            return own
+        return {stage: own[stage] + spent for stage, spent in self._matte.spent().items()}
+
     def _matte_of(self, times: Sequence[float | Fraction]) -> Iterator[Tensor]:
         """(1, h, w) opacity at each time."""
         if self._opacity is not None and all(bool((o == 1).all()) for o in self._opacity):

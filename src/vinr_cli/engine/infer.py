@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fractions import Fraction
 from functools import partial
 from typing import Any, cast
@@ -19,6 +19,7 @@ from vinr_cli.engine.memory import (
     release,
 )
 from vinr_cli.engine.precision import Step, in_float32, mixed
+from vinr_cli.engine.watch import watch_for
 from vinr_cli.errors import DeviceError
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
@@ -148,6 +149,7 @@ class PairRenderer:
         self._expected: Sequence[tuple[Tensor, Tensor]] = ()
         self._ahead: Ahead[_Key, Prepared] | None = None
         self.busy = {"frame": 0.0, "pair": 0.0, "render": 0.0}
+        self._watch = watch_for(self._device)
 
     @contextmanager
     def looking_ahead(self) -> Iterator[None]:
@@ -187,6 +189,18 @@ class PairRenderer:
     def device(self) -> torch.device:
         """Where frames are expected and outputs are made."""
         return self._device
+
+    def spent(self) -> dict[str, float]:
+        """Seconds of work so far, by the keys of `busy`; on a device with a queue, the queue's."""
+        return (
+            dict(self.busy)
+            if self._watch is None
+            else dict.fromkeys(self.busy, 0.0) | self._watch.seconds()
+        )
+
+    def _timing(self, stage: str) -> AbstractContextManager[None]:
+        """Count what a `with` block queues; nothing where the host works itself."""
+        return nullcontext() if self._watch is None else self._watch.timing(stage)
 
     def push(self, frame: Tensor) -> None:
         """Make the pair of the latest frame and this one (of this one alone, if it is the first).
@@ -345,7 +359,7 @@ class PairRenderer:
             start = time.perf_counter()
             rows = slice(tile.rows.start, tile.rows.stop)
             cols = slice(tile.cols.start, tile.cols.stop)
-            with self._mixed("render"):
+            with self._timing("render"), self._mixed("render"):
                 for output, t in zip(outputs, times, strict=True):
                     when = torch.full((1,), t, dtype=torch.float32, device=self._device)
                     output[:, rows, cols] = self._model.render(prepared, when)[0]
@@ -410,11 +424,12 @@ class PairRenderer:
             slot = None
         earlier = self._encode(first, tile) if slot is None else slot.prepared.features.second
         later = earlier if second is first else self._encode(second, tile)
-        features = self._paired(first, second, earlier, later, tile)
-        with self._mixed("prepare"):
-            prepared = self._model.prepare(
-                in_float32(features), self._grid(tile), None if slot is None else slot.prepared
-            )
+        with self._timing("pair"):
+            features = self._paired(first, second, earlier, later, tile)
+            with self._mixed("prepare"):
+                prepared = self._model.prepare(
+                    in_float32(features), self._grid(tile), None if slot is None else slot.prepared
+                )
         if self._keeps():
             self._slots[tile] = _Slot(first, second, prepared)
         return prepared
@@ -473,7 +488,7 @@ class PairRenderer:
         """Features of what a tile sees of a frame, in float32."""
         rows = slice(tile.rows.offset, tile.rows.offset + tile.rows.held)
         cols = slice(tile.cols.offset, tile.cols.offset + tile.cols.held)
-        with self._mixed("frame"):
+        with self._timing("frame"), self._mixed("frame"):
             encode_frame = self._recorded.get("frame", self._model.encode_frame)
             features = encode_frame(frame[None, :, rows, cols])
         return in_float32(cast(FrameFeatures, features))

@@ -48,6 +48,14 @@ THREADS = {
 }
 """Stages by the thread that they run in where `PairRenderer` looks ahead."""
 
+QUEUED = {
+    "decode": ("decode",),
+    "network": ("frame", "pair", "render"),
+    "convert": ("convert",),
+    "encode": ("encode",),
+}
+"""The same for a device with a queue; "convert" is what the host takes for queueing there."""
+
 REPORT_SECONDS = 0.1
 """Least time between two `FramesDone`."""
 
@@ -261,6 +269,7 @@ class Stream:
         self._same_size = layout.lr == layout.hr
         self._same_planes = self._same_size and source == target
         self._made: tuple[int, Fraction, _Out] | None = None  # the latest (pair, t), for repeats
+        self._awaited = 0.0  # seconds in which the encoding thread waited for the device
         self._scene_threshold = scene_threshold
         self._rendered = 0
         self._unmade = 0  # outputs that the clock has given and that are not made
@@ -284,7 +293,7 @@ class Stream:
             VinrError: the network gave a value that is no number.
         """
         self._start = self._reported = time.perf_counter()
-        before = dict(self._renderer.busy)
+        before = self._renderer.spent()
         with Pipeline() as pipeline, torch.inference_mode():
             pipeline.on_cancel(writer.abort)
             limit = self._queue_bytes
@@ -297,8 +306,9 @@ class Stream:
                     if last.index >= self._stretch.first:
                         self._make(outputs, last.source, last.source, done)
         self._tell_progress(time.perf_counter())
-        made = {stage: spent - before[stage] for stage, spent in self._renderer.busy.items()}
+        made = {stage: spent - before[stage] for stage, spent in self._renderer.spent().items()}
         busy = {**pipeline.busy, "convert": self._converting, **made}
+        busy["encode"] -= self._awaited
         return self._summary(last, ended=ended, busy=busy)
 
     def _push_all(self, frames: Channel[Frame], done: Channel[_Out | _Turn]) -> tuple[_Step, bool]:
@@ -474,7 +484,10 @@ class Stream:
             if isinstance(out, _Turn):
                 cast(PartWriter, writer).turn(out.stop)
                 return
-            if out.landing is not None and not out.landing.wait():
+            start = time.perf_counter()
+            finite = out.landing is None or out.landing.wait()
+            self._awaited += time.perf_counter() - start
+            if not finite:
                 raise VinrError(
                     f"output frame {out.index}",
                     "the network gave values that are no numbers",

@@ -9,7 +9,7 @@ from typing import Any
 
 from vinr_cli.engine.bench import measure_network, peak_bytes, renders_with, surroundings
 from vinr_cli.engine.device import choose_device, choose_precision
-from vinr_cli.engine.stream import THREADS
+from vinr_cli.engine.stream import QUEUED, THREADS
 from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.upscale import plan_upscale, run_upscale
 from vinr_cli.media.testclip import make_test_clip
@@ -34,7 +34,7 @@ class BenchReport:
         frames_per_second: Of the whole program.
         stage_seconds: Busy time of each stage, see `engine.stream.STAGES`.
         pass_seconds: Wall time from the first frame decoded to the last one encoded.
-        slowest: The thread of `engine.stream.THREADS` that was busy longest.
+        slowest: The thread of `engine.stream.THREADS` that was busy longest; of `QUEUED` on a GPU.
         wall_to_slowest: `pass_seconds` by that thread's busy time: 1 if the slowest sets the pace.
         pair_seconds: The network alone: encoding a pair and preparing its grid.
         instant_seconds: The network alone: rendering one instant.
@@ -101,7 +101,8 @@ def run_bench(
         passes: list[float] = []
         done = run_upscale(spec, lambda event: _note_pass(event, passes))
     stages = dict(done.stage_seconds)
-    threads = {name: sum(stages[stage] for stage in part) for name, part in THREADS.items()}
+    apart = QUEUED if chosen.type == "cuda" else THREADS
+    threads = {name: sum(stages[stage] for stage in part) for name, part in apart.items()}
     slowest = max(threads, key=lambda name: threads[name])
     network = load_model(model, chosen)
     times = measure_network(network, size[::-1], output[::-1], pairs=PAIRS, autocast=autocast)
