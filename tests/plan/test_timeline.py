@@ -463,7 +463,7 @@ def test_misuse_is_refused() -> None:
 
 
 def test_a_dropped_frame_is_no_rounding() -> None:
-    """Where a tick is a frame, a tick too many makes the rate vary; elsewhere it may be rounding."""
+    """Where a tick is a frame, a tick too many makes a rate vary; elsewhere it may be rounding."""
     whole = Fraction(1, 25)
     assert constant_rate([0, 1, 2, 3, 4], whole, Fraction(25)) == 25
     assert constant_rate([0, 2, 3, 4, 5], whole, Fraction(25)) is None
