@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.infer import PairRenderer, batch_of
 from vinr_cli.errors import DeviceError
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.videoinr import VideoINR
@@ -482,3 +482,28 @@ def test_misuse_is_refused(network: VideoINR) -> None:
     renderer.push(torch.zeros(3, *LR))
     with pytest.raises(ValueError, match=r"outside of \[0, 1\]"):
         renderer.render(1.5)
+
+
+@pytest.mark.parametrize("tile", [0, 20])
+def test_instants_that_are_rendered_together_are_the_same(
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch, tile: int
+) -> None:
+    """In batches of two of five times, whole and in tiles: every frame, in order."""
+    a, b, c = video(3)
+    times = (0, 0.2, 0.4, 0.6, 0.8)
+    plain = PairRenderer(network, LR, (60, 84), tile=tile)
+    monkeypatch.setattr("vinr_cli.engine.infer.batch_of", lambda *_: 2)
+    batched = PairRenderer(network, LR, (60, 84), tile=tile)
+    for first, second in ((a, b), (b, c)):
+        for renderer in (plain, batched):
+            renderer.pair(first, second)
+        pairs = list(zip(plain.render_all(times), batched.render_all(times), strict=True))
+        assert len(pairs) == len(times)
+        assert all(torch.equal(one, two) for one, two in pairs)
+
+
+def test_a_gpu_renders_small_frames_together() -> None:
+    """As many instants as have four million pixels, one at least; a CPU one by one."""
+    cuda = torch.device("cuda", 0)
+    assert [batch_of(cuda, size) for size in ((180, 320), (1080, 1920), (2160, 3840))] == [72, 2, 1]
+    assert batch_of(torch.device("cpu"), (180, 320)) == 1

@@ -292,3 +292,17 @@ def test_the_kernel_compiles_for_gpus(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 10_000
+
+
+@needs_triton
+def test_times_of_a_pair_are_rendered_together() -> None:
+    """Three instants in one launch, smaller than LR in one direction, as one by one."""
+    net, grid = network(NARROW), Grid.full((8, 11), (5, 22))
+    t = torch.tensor([0.0, 0.3, 1.0])
+    with torch.inference_mode():
+        prepared = net.prepare(net.encode(frames(8, 11)), grid)
+        assert isinstance(prepared, TritonPrepared)
+        together = net.render_times(prepared, t)
+        one_by_one = torch.cat([net.render(prepared, when[None]) for when in t])
+    assert together.shape == (3, 3, 5, 22)
+    assert float((together - one_by_one).abs().max()) < TOLERANCE

@@ -25,6 +25,9 @@ from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
 from vinr_cli.plan.tiles import Cost, Span, Tile, cut, fit, smaller, tile_bytes
 
+TOGETHER = 1 << 22
+"""Output pixels that a GPU renders at once, if a frame has fewer; not measured on one."""
+
 SMALLEST_TILE = 16
 """LR pixels of the smallest core that is tried when memory runs out."""
 
@@ -83,6 +86,16 @@ class _Key:
 
     def __hash__(self) -> int:
         return hash((id(self.first), id(self.second), self.tile))
+
+
+def batch_of(device: torch.device, hr: tuple[int, int]) -> int:
+    """How many instants are rendered at once: as many as fill a GPU; one on a CPU.
+
+    Args:
+        device: Where.
+        hr: (height, width) of an output.
+    """
+    return 1 if device.type == "cpu" else max(1, TOGETHER // (hr[0] * hr[1]))
 
 
 class PairRenderer:
@@ -150,6 +163,7 @@ class PairRenderer:
         self._ahead: Ahead[_Key, Prepared] | None = None
         self.busy = {"frame": 0.0, "pair": 0.0, "render": 0.0}
         self._watch = watch_for(self._device)
+        self._batch = batch_of(self._device, hr)
 
     @contextmanager
     def looking_ahead(self) -> Iterator[None]:
@@ -272,11 +286,12 @@ class PairRenderer:
     def _together(self) -> int:
         """How many outputs a pass over the tiles makes.
 
-        Whole frames, and tiles that are all remembered, go one by one. Tiles that are forgotten
-        are encoded once a pass, so a pass makes as many outputs as a quarter of the budget holds.
+        Whole frames, and tiles that are all remembered, go one by one, or `_batch` by batch. Tiles
+        that are forgotten are encoded once a pass, so a pass makes as many outputs as a quarter of
+        the budget holds.
         """
         if self._keeps():
-            return 1
+            return self._batch
         height, width = self.layout.hr
         return max(1, self._budget // 4 // (12 * height * width))
 
@@ -360,12 +375,22 @@ class PairRenderer:
             rows = slice(tile.rows.start, tile.rows.stop)
             cols = slice(tile.cols.start, tile.cols.stop)
             with self._timing("render"), self._mixed("render"):
-                for output, t in zip(outputs, times, strict=True):
-                    when = torch.full((1,), t, dtype=torch.float32, device=self._device)
-                    output[:, rows, cols] = self._model.render(prepared, when)[0]
+                for output, colours in zip(outputs, self._pictures(prepared, times), strict=True):
+                    output[:, rows, cols] = colours
             del prepared
             self.busy["render"] += time.perf_counter() - start
         return outputs
+
+    def _pictures(self, prepared: Prepared, times: Sequence[float]) -> Iterator[Tensor]:
+        """(3, h, w) at each time: `_batch` of them at once."""
+        device = self._device
+        for i in range(0, len(times), self._batch):
+            # Made on the device: bringing numbers there would wait for it.
+            when = [torch.full((1,), t, device=device) for t in times[i : i + self._batch]]
+            if self._batch == 1:
+                yield self._model.render(prepared, when[0])[0]
+            else:
+                yield from self._model.render_times(prepared, torch.cat(when))
 
     # -- looking ahead --------------------------------------------------------------------------
 

@@ -1011,6 +1011,14 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
             out = torch.matmul(out, over_cols.t())
         return out
 
+    def render_times(
+        self, prepared: CompactPrepared | FusedPrepared | TritonPrepared, t: Tensor
+    ) -> Tensor:
+        """See `VideoINR.render_times`; together by the Triton kernel alone."""
+        if isinstance(prepared, TritonPrepared):
+            return self.render(prepared, t)
+        return super().render_times(prepared, t)
+
     def _render_fused(self, prepared: FusedPrepared, t: Tensor) -> Tensor:
         """All that is rendered, by native kernels.
 
@@ -1043,20 +1051,22 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
         shift = _bias(decoder.first) + t[:, None] * decoder.time.weight[:, 0]
         shift = F.pad(shift.float(), (0, place.layers.hidden - shift.shape[1]))
         first, second = prepared.canvases
+        pairs = len(first)
+        step = len(t) if pairs == 1 else 1  # all times of one pair, or each pair at its time
         pictures = [
             render_job(
                 Job(
                     canvases=(first[i], second[i]),
-                    motion=motion[i : i + 1],
+                    motion=motion[i : i + step],
                     rows=place.rows,
                     cols=place.cols,
-                    times=times[i : i + 1],
+                    times=times[i : i + step],
                     still=STILL_LOGIT,
                     layers=place.layers,
-                    shift=shift[i : i + 1],
+                    shift=shift[i : i + step],
                 )
             )
-            for i in range(len(t))
+            for i in range(pairs)
         ]
         return torch.cat(pictures)
 

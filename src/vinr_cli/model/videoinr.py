@@ -200,6 +200,18 @@ class VideoINR(nn.Module):
         """
         raise NotImplementedError
 
+    def render_times(self, prepared: Any, t: Tensor) -> Tensor:
+        """Colours of one pair at several times; on a GPU together, where that can be done.
+
+        Args:
+            prepared: From `prepare`, of a single pair.
+            t: (n,), float32, in [0, 1].
+
+        Returns:
+            (n, 3, h, w), as from `render`.
+        """
+        return torch.cat([self.render(prepared, when) for when in t.split(1)])  # type: ignore[no-untyped-call]
+
     # -- the short way --------------------------------------------------------------------------
 
     def encode(self, frames: Tensor) -> Features:
