@@ -1,9 +1,10 @@
 """Two threads that compute what will be asked for next, beside the rendering of this.
 
-A pair's features hardly profit from more than two threads, and its rendering does: side by side
-they fill a processor that neither fills alone. One thread encodes frames, one searches the motion
-of a pair and paints its canvases; what is ready is taken in order, so nothing else changes. Each
-of the two has its own number of OpenMP threads, so that together they do not outnumber the cores.
+A pair's features are many small steps that hardly profit from more threads, and its rendering
+does: side by side they fill a processor that neither fills alone. One thread encodes frames, one
+searches the motion of a pair and paints its canvases; what is ready is taken in order, so nothing
+else changes. Each of the two has its own number of OpenMP threads, so that together they do not
+outnumber the cores.
 """
 
 import threading
@@ -35,9 +36,11 @@ class Worker:
 
     def __init__(self, name: str, threads: int) -> None:
         self.busy = 0.0
-        # PyTorch takes the number for threads that begin later, too: the caller's is set again.
+        # PyTorch takes the number for threads that begin later, too: the caller's is set again. A
+        # thread takes that one over at its first use of PyTorch, so this one uses it before.
         before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(1, name)
+        self._pool.submit(torch.get_num_threads).result()
         self._pool.submit(torch.set_num_threads, threads).result()
         torch.set_num_threads(before)
 
@@ -64,12 +67,12 @@ class Ahead(Generic[K, V]):
     Keys are compared with `==`; frames are recognised by identity.
 
     Args:
-        threads: Of the whole program; a quarter encodes frames, half of them search motion.
+        threads: Of the whole program; a quarter encodes frames, and as many search motion.
     """
 
     def __init__(self, threads: int) -> None:
         self._encoder = Worker("vinr-frame", max(1, threads // 4))
-        self._searcher = Worker("vinr-pair", max(1, threads // 2))
+        self._searcher = Worker("vinr-pair", max(1, threads // 4))
         self._pair: tuple[K, Future[V]] | None = None
         self._frames: deque[tuple[torch.Tensor, Future[object]]] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()

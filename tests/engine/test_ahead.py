@@ -1,0 +1,187 @@
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from functools import partial
+
+import pytest
+import torch
+
+from vinr_cli.engine.ahead import REMEMBERED, Ahead, Worker
+
+
+@pytest.fixture
+def ahead() -> Iterator[Ahead[str, int]]:
+    made: Ahead[str, int] = Ahead(4)
+    yield made
+    made.close()
+
+
+def busy_threads() -> int:
+    """OpenMP threads of the calling thread, after an operation that uses them."""
+    a = torch.ones(1 << 18)
+    (a * a).sum()
+    return torch.get_num_threads()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_worker_keeps_its_own_number_of_threads(threads: int) -> None:
+    """PyTorch's first operation in a worker does not take over the number of its caller."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        worker = Worker("test", threads)
+        assert worker.submit(busy_threads).result() == threads
+        assert busy_threads() == 3
+        worker.close()
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_worker_counts_its_work_and_not_its_rest() -> None:
+    """Work that fails counts as well, and ends neither the thread nor what comes after it."""
+    worker = Worker("test", 1)
+    failed = worker.submit(lambda: 1 // 0)
+    worker.submit(lambda: time.sleep(0.02))
+    assert worker.submit(torch.is_inference_mode_enabled).result()
+    with pytest.raises(ZeroDivisionError):
+        failed.result()
+    busy = worker.busy
+    time.sleep(0.02)
+    worker.close()
+    assert worker.busy == busy >= 0.02
+
+
+def test_a_pair_is_computed_once_and_taken_once(ahead: Ahead[str, int]) -> None:
+    """What was begun is handed out once; a second beginning waits until it was taken."""
+    calls: list[str] = []
+
+    def prepare(name: str, value: int) -> int:
+        calls.append(name)
+        return value
+
+    assert ahead.pair("a") is None
+    ahead.begin_pair("a", lambda: prepare("a", 1))
+    ahead.begin_pair("b", lambda: prepare("b", 2))
+    assert ahead.pair("a") == 1
+    assert ahead.pair("a") is None
+    assert calls == ["a"]
+
+
+def test_another_pair_than_asked_for_is_forgotten(ahead: Ahead[str, int]) -> None:
+    """It is waited for, since it may still write what is remembered of tiles."""
+    ended = threading.Event()
+
+    def slow() -> int:
+        time.sleep(0.02)
+        ended.set()
+        return 1
+
+    ahead.begin_pair("a", slow)
+    assert ahead.pair("b") is None
+    assert ended.is_set()
+    assert ahead.pair("a") is None
+
+
+def test_frames_are_known_by_identity(ahead: Ahead[str, int]) -> None:
+    """An equal frame is another one; the same frame is encoded once and taken once."""
+    first, second = torch.zeros(3), torch.zeros(3)
+    numbers = itertools.count()
+    for frame in (first, first, second):
+        ahead.begin_frame(frame, lambda: next(numbers))
+    assert ahead.frame(second) == 1
+    assert ahead.frame(first) == 0
+    assert ahead.frame(first) is None
+
+
+def test_frames_nobody_asks_for_are_given_up(ahead: Ahead[str, int]) -> None:
+    """No more than `REMEMBERED` encodings are held; the oldest goes first."""
+    frames = [torch.zeros(1) for _ in range(REMEMBERED + 1)]
+    for i, frame in enumerate(frames):
+        ahead.begin_frame(frame, partial(int, i))
+    assert [ahead.frame(f) for f in frames] == [None, *range(1, REMEMBERED + 1)]
+
+
+@pytest.mark.parametrize("error", [ValueError("wrong"), MemoryError("no memory")])
+def test_an_error_is_raised_where_its_result_is_asked_for(
+    ahead: Ahead[str, int], error: Exception
+) -> None:
+    """Errors of both threads surface, once each, and both go on afterwards."""
+
+    def failing() -> int:
+        raise error
+
+    frame = torch.zeros(1)
+    ahead.begin_pair("a", failing)
+    ahead.begin_frame(frame, failing)
+    with pytest.raises(type(error), match=str(error)):
+        ahead.pair("a")
+    with pytest.raises(type(error), match=str(error)):
+        ahead.frame(frame)
+    ahead.begin_pair("b", lambda: 2)
+    assert ahead.pair("b") == 2
+
+
+def test_a_search_that_waits_for_a_frame_is_not_called_busy(ahead: Ahead[str, int]) -> None:
+    """The frame's time counts for the frame alone."""
+    frame = torch.zeros(1)
+
+    def encode() -> int:
+        time.sleep(0.05)
+        return 5
+
+    ahead.begin_frame(frame, encode)
+    ahead.begin_pair("a", lambda: int(ahead.frame(frame) == 5))
+    assert ahead.pair("a") == 1
+    ahead.close()
+    assert ahead.busy["frame"] >= 0.05
+    assert ahead.busy["pair"] < ahead.busy["frame"]
+
+
+def test_closing_waits_for_what_runs_and_cancels_the_rest() -> None:
+    """Closed in the middle of its work it ends its threads, and begins nothing more."""
+    ahead: Ahead[str, int] = Ahead(1)
+    threads = threading.active_count()
+    started, release = threading.Event(), threading.Event()
+
+    def running() -> int:
+        started.set()
+        release.wait(10)
+        return 1
+
+    worker = Worker("test", 1)
+    runs, waits = worker.submit(running), worker.submit(lambda: 2)
+    ahead.begin_pair("a", lambda: 1)
+    assert started.wait(10)
+    threading.Timer(0.02, release.set).start()
+    worker.close()
+    ahead.close()
+    assert runs.result() == 1
+    with pytest.raises(CancelledError):
+        waits.result()
+    assert threading.active_count() <= threads
+    assert ahead.pair("a") is None
+
+
+def test_closing_while_the_search_waits_for_a_frame_does_not_hang() -> None:
+    """The frame that a running search waits for is still encoded."""
+    ahead: Ahead[str, int] = Ahead(1)
+    frame, started = torch.zeros(1), threading.Event()
+    got: list[object] = []
+
+    def encode() -> int:
+        started.wait(10)
+        time.sleep(0.02)
+        return 7
+
+    def prepare() -> int:
+        started.set()
+        got.append(ahead.frame(frame))
+        return 1
+
+    ahead.begin_frame(frame, encode)
+    ahead.begin_pair("a", prepare)
+    assert started.wait(10)
+    ahead.close()
+    assert got == [7]
