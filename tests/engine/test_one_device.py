@@ -24,7 +24,7 @@ from vinr_cli.model.triton_render import Job
 from vinr_cli.model.videoinr import VideoINR
 
 META = torch.device("meta")
-LR = (64, 64)
+LR = (32, 64)
 
 
 def tensors(values: object) -> Iterator[Tensor]:
@@ -92,7 +92,7 @@ def test_the_counter_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hr", "tile"), [((160, 150), 0), ((64, 64), 0), ((33, 90), 0), ((160, 90), 32)]
+    ("hr", "tile"), [((80, 150), 0), ((32, 64), 0), ((17, 90), 0), ((80, 90), 32)]
 )
 def test_the_packaged_network_stays_on_its_device(
     tiny_config: CompactConfig, hr: tuple[int, int], tile: int
@@ -129,7 +129,7 @@ def counted_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Job]]:
         yield jobs
 
 
-@pytest.mark.parametrize("hr", [(160, 150), (33, 90)])
+@pytest.mark.parametrize("hr", [(80, 150), (17, 90)])
 def test_nothing_crosses_between_pairs_where_the_kernel_renders(
     monkeypatch: pytest.MonkeyPatch, tiny_config: CompactConfig, hr: tuple[int, int]
 ) -> None:
@@ -149,7 +149,7 @@ def test_the_kernels_tables_are_made_once_for_a_grid(
     """The grid and the decoder's padded weights serve every pair."""
     net = network(tiny_config)
     with counted_kernel(monkeypatch) as jobs, torch.inference_mode():
-        one_more_pair(PairRenderer(net, LR, (160, 150), budget=1 << 40, tile=0))
+        one_more_pair(PairRenderer(net, LR, (80, 150), budget=1 << 40, tile=0))
     assert all(job.rows is jobs[0].rows and job.layers is jobs[0].layers for job in jobs)
 
 
