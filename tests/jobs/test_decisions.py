@@ -170,7 +170,7 @@ FOUND: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("untagged.mp4", {}, "colour", "bt601 (untagged, fewer than 720 lines)",
      "colour bt601 (untagged, fewer than 720 lines)"),
     ("plain.mp4", {}, "output colour", "tagged bt709/bt709/bt709", "colour as it was"),
-    ("full.mp4", {"encode": EncodeOptions("ffv1"), "output": Path("o.mkv")}, "output colour",
+    ("full.mp4", {"encode": EncodeOptions("ffv1"), "output": Path("o.avi")}, "output colour",
      "studio range", "range full to studio"),
     ("deep.mkv", {"encode": EncodeOptions("h264", pix_fmt="yuv420p")}, "output colour", "8 bit",
      "bits 10 to 8"),

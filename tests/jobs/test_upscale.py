@@ -15,6 +15,7 @@ from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned
 from vinr_cli.jobs import upscale
 from vinr_cli.jobs.upscale import run_upscale
 from vinr_cli.media.probe import probe
+from vinr_cli.media.reader import FrameReader
 from vinr_cli.plan.job import (
     EncodeOptions,
     JobSpec,
@@ -217,6 +218,15 @@ def test_a_cut_is_frame_exact(clip: ClipMaker, run: Run) -> None:
     assert abs(result.sound[-1] - result.sound[0] - Fraction("0.8")) < Fraction(1, 20)
 
 
+def test_an_end_takes_nothing_from_the_beginning(clip: ClipMaker, run: Run) -> None:
+    """With --end alone, sound that is heard before the first frame stays where it is."""
+    source = clip("in.mkv", range(400, 2000, 40), time_base=MS, codec="ffv1", sound=Fraction(2))
+    whole, result = Result(source), run(source, "out.mkv", end=Fraction("0.8"), encode=LOSSLESS)
+    assert len(result.times) == 20
+    assert whole.times[0] - whole.sound[0] > Fraction("0.3")
+    assert abs((result.times[0] - result.sound[0]) - (whole.times[0] - whole.sound[0])) < MS
+
+
 def test_sound_can_be_left_out(clip: ClipMaker, run: Run) -> None:
     """Without audio the result has no sound track."""
     source = clip("in.mp4", range(0, 5 * STEP, STEP), sound=Fraction(1, 5))
@@ -376,3 +386,37 @@ def test_the_output_says_how_it_was_made(clip: ClipMaker, tiny: Path, tmp_path: 
 
     comment = dict(probe(tmp_path / "out.mp4").metadata)["comment"]
     assert comment.startswith(f"vinr {__version__}; model tiny.safetensors; scale 2x2")
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray", "yuvj420p"])
+def test_full_range_is_lossless_in_matroska(clip: ClipMaker, tmp_path: Path, pix_fmt: str) -> None:
+    """FFV1 says nothing of its range, so Matroska does, and every sample comes back as it was."""
+    codec = "ffv1" if pix_fmt == "gray" else "libx264"
+    source = clip("in.mkv", [0, 40, 80], time_base=Fraction(1, 1000), codec=codec, pix_fmt=pix_fmt)
+    encode = EncodeOptions("ffv1", lossless=True)
+
+    run_upscale(JobSpec(source, tmp_path / "out.mkv", encode=encode))
+
+    given, found = (probe(path).video for path in (source, tmp_path / "out.mkv"))
+    assert given.color.full_range
+    assert found.color.full_range
+    for before, after in zip(
+        FrameReader(source, given), FrameReader(tmp_path / "out.mkv", found), strict=True
+    ):
+        for one, other in zip(before.planes, after.planes, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("pix_fmt", "tag"), [("yuv444p", "ap4h"), ("yuv422p", "apch")])
+def test_prores_is_what_its_tag_says(
+    clip: ClipMaker, tmp_path: Path, pix_fmt: str, tag: str
+) -> None:
+    """QuickTime finds ProRes's profile in the tag alone."""
+    source = clip("in.mp4", [0, 512, 1024], pix_fmt=pix_fmt)
+
+    run_upscale(JobSpec(source, tmp_path / "out.mov", encode=EncodeOptions("prores")))
+
+    with av.open(str(tmp_path / "out.mov")) as container:
+        context = container.streams.video[0].codec_context
+        assert context.codec_tag == tag
+        assert ("444" in str(context.pix_fmt)) == (tag == "ap4h")

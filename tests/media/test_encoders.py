@@ -154,13 +154,37 @@ def test_subsampled_frames_need_even_sides_where_the_encoder_says() -> None:
 
 @pytest.mark.parametrize(
     ("codec", "container", "full"),
-    [("prores", "mov", False), ("ffv1", "matroska", False), ("h264", "mp4", True)],
-)
-def test_range_is_kept_where_the_codec_can_say_it(codec: str, container: str, full: bool) -> None:
-    """ProRes and FFV1 cannot say full range, so their frames are studio range; H.264's stay."""
+    [
+        ("prores", "mov", False), ("ffv1", "nut", False), ("ffv1", "matroska", True),
+        ("h264", "mp4", True),
+    ],
+)  # fmt: skip
+def test_range_is_kept_where_somebody_can_say_it(codec: str, container: str, full: bool) -> None:
+    """H.264 says full range itself, Matroska says it for FFV1, and for ProRes nobody does."""
     found = choose(EncodeOptions(codec=codec), container, replace(SDR, full_range=True))
 
     assert found.color.full_range is full
+
+
+@pytest.mark.parametrize(
+    ("preset", "pix_fmt"),
+    [("hq", "yuv422p10le"), ("proxy", "yuv422p10le"), ("4444", "yuv444p10le"), (None, None)],
+)
+def test_a_profile_of_prores_has_its_layout(preset: str | None, pix_fmt: str | None) -> None:
+    """A 4:2:2 profile gets 4:2:2 of any source, 4444 gets 4:4:4; without one the source decides."""
+    for source, own in ((RGB, "yuv444p10le"), (SDR, "yuv422p10le")):
+        found = choose(EncodeOptions("prores", preset=preset), "mov", source, rate=RATE)
+        assert found.pix_fmt == (pix_fmt or own)
+        profile = preset or ("4444" if own == "yuv444p10le" else "hq")
+        assert found.arguments[-2:] == ("-profile:v", profile)
+
+
+def test_losing_samples_without_loss_is_told() -> None:
+    """Where an encoder cannot take the source's samples, --lossless does not hide it."""
+    options = EncodeOptions("av1", lossless=True)
+    found = choose(options, "matroska", replace(SDR, chroma=Chroma.C444), rate=RATE)
+    assert found.notices[1].startswith("--lossless holds from there on")
+    assert choose(options, "matroska", SDR, rate=RATE).notices == ()
 
 
 def test_hdr_forced_into_eight_bits_is_noticed() -> None:

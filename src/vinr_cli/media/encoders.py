@@ -195,8 +195,14 @@ _FULL_RANGE = frozenset(
     {"libx264", "libx265", "libsvtav1", "libvpx-vp9", "libaom-av1", "h264_nvenc", "hevc_nvenc",
      "av1_nvenc"}
 )  # fmt: skip
-"""Encoders whose streams say whether they are full range. For any other, such as FFV1 and ProRes,
-ffmpeg would convert full-range frames to studio range behind our back; so we do, in float."""
+"""Encoders whose streams say whether they are full range. For any other, such as ProRes, ffmpeg
+would convert full-range frames to studio range behind our back; so we do, in float."""
+_PRORES_LAYOUT = dict.fromkeys(("proxy", "lt", "standard", "hq"), "yuv422") | dict.fromkeys(
+    ("4444", "4444xq"), ("yuv444", "yuva444")
+)
+"""Starts of the pixel formats of ProRes's profiles."""
+RANGE_APART = frozenset({"ffv1"})
+"""Encoders that keep any samples and say nothing of their range, which Matroska says for them."""
 
 _CHROMATICITY, _LUMINANCE = Fraction(1, 50_000), Fraction(1, 10_000)
 """Units of SMPTE ST 2086: of x and y, and of cd/m2."""
@@ -328,8 +334,10 @@ def choose(
         _require_device(ffmpeg, codec)
     _refuse_rate(container, rate)
     formats = _formats(ffmpeg, codec.encoder, container)
+    if name == "prores" and options.preset in codec.presets:
+        formats = tuple(f for f in formats if f.startswith(_PRORES_LAYOUT[options.preset]))
     formats = _formats_with_alpha(name, codec, container, formats) if color.alpha else formats
-    settled, changes = _settle_color(options, codec.encoder, color, formats)
+    settled, changes = _settle_color(options, codec.encoder, color, formats, container)
     settled = _as_implied(settled, container, color)
     if name in RENDERED:  # what people asked for, and not what its parts are
         changes = [text.replace(codec.encoder, name, 1) for text in changes]
@@ -624,7 +632,11 @@ def _raw(encoder: str, canonical: str, container: str) -> Codec:
 
 
 def _settle_color(
-    options: EncodeOptions, encoder: str, color: ColorSpec, formats: tuple[str, ...]
+    options: EncodeOptions,
+    encoder: str,
+    color: ColorSpec,
+    formats: tuple[str, ...],
+    container: str,
 ) -> tuple[ColorSpec, list[str]]:
     """Colours for the encoder: as the source's, else the nearest that it takes."""
     taken = _layouts(formats, alpha=color.alpha)
@@ -640,11 +652,18 @@ def _settle_color(
         if (settled.chroma, settled.depth) != (color.chroma, color.depth) and not gray:
             was, now = f"{color.chroma} {color.depth} bit", f"{settled.chroma} {settled.depth} bit"
             notices.append(f"{encoder} does not take {was}: {now} is used")
-    if settled.chroma is not Chroma.RGB and encoder not in _FULL_RANGE:
+            if options.lossless:
+                notices.append("--lossless holds from there on: ffv1 and png take most layouts")
+    if settled.chroma is not Chroma.RGB and not _says_range(encoder, container):
         settled = replace(settled, full_range=False)
     if settled.chroma is not Chroma.C420 and settled.siting is Siting.TOPLEFT:
         settled = replace(settled, siting=Siting.LEFT)
     return settled, notices
+
+
+def _says_range(encoder: str, container: str) -> bool:
+    """Whether a result says that it is full range: in its stream, or in its container."""
+    return encoder in _FULL_RANGE or (encoder in RANGE_APART and container == "matroska")
 
 
 def _layouts(formats: tuple[str, ...], *, alpha: bool) -> set[tuple[Chroma, int]] | None:

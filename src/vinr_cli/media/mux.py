@@ -22,11 +22,13 @@ from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
+from vinr_cli.color.spec import Chroma
 from vinr_cli.errors import EncoderError, OutputError, VerificationError
 from vinr_cli.media.alpha import TAG, carries_opacity, repair, tag_colours
 from vinr_cli.media.animate import write_gif, write_webp, write_y4m
 from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of, writing
-from vinr_cli.media.encoders import RENDERED, container_of
+from vinr_cli.media.encoders import RANGE_APART, RENDERED, container_of
+from vinr_cli.media.formats import FULL
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 from vinr_cli.media.reencode import (
     SCRATCH_OF,
@@ -448,6 +450,8 @@ class _Mux:
         if carries_opacity(video):
             picture.metadata[TAG] = "1"
             tag_colours(picture.codec_context, self.source.video.color)  # NUT has none
+        if self._is_full_apart(video):
+            picture.codec_context.color_range = FULL
         rate = _constant_rate(pts, video.time_base or ONE)
         self._count_frames(picture, source, rate)
         if rate is not None:
@@ -460,6 +464,14 @@ class _Mux:
             picture.codec_context.codec_tag = "hvc1"
         self._turn(picture)
         return picture
+
+    def _is_full_apart(self, video: VideoStream) -> bool:
+        """Whether the container must say that the pictures are full range: their stream cannot."""
+        color = self.source.video.color
+        layout = video.codec_context.format
+        rgb = color.chroma is Chroma.RGB or (layout is not None and layout.is_rgb)
+        apart = codec_name(video) in RANGE_APART and self.form == "matroska"
+        return apart and color.full_range and not rgb
 
     def _count_frames(
         self, picture: VideoStream, source: InputContainer | None, rate: Fraction | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -323,6 +323,8 @@ def add_copy(out: OutputContainer, stream: Stream) -> Stream:
     copy = out.add_stream_from_template(stream, opaque=True)
     copy.disposition = stream.disposition
     copy.metadata.update(kept_tags(stream.metadata))
+    if codec_name(stream) == "prores":  # its profile is in the tag alone: 4444 would become HQ
+        cast(Any, copy.codec_context).codec_tag = cast(Any, stream.codec_context).codec_tag
     return copy
 
 

@@ -28,7 +28,7 @@ from vinr_cli.color.spec import Chroma, ColorSpec, output_tags, plane_shapes
 from vinr_cli.errors import EncoderError, OutputError, VinrError
 from vinr_cli.media.borders import LIBRARY_ERRORS, url, words_of
 from vinr_cli.media.complaints import is_aftermath, is_noise, plain
-from vinr_cli.media.encoders import Encoder, choose, container_of
+from vinr_cli.media.encoders import RANGE_APART, Encoder, choose, container_of
 from vinr_cli.media.formats import pixel_format
 from vinr_cli.media.pipe import reader_gone
 from vinr_cli.plan.job import EncodeOptions
@@ -253,7 +253,9 @@ class FrameWriter:
         """Filters that mark the frames with colours and pixel shape and change no sample."""
         color = self._color
         tags = output_tags(color)
-        marks = [f"range={'pc' if color.full_range else 'tv'}"]
+        # ffmpeg would convert what an encoder cannot tell; the container tells it.
+        apart = self.encoder.encoder in RANGE_APART and color.chroma is not Chroma.RGB
+        marks = [f"range={'pc' if color.full_range and not apart else 'tv'}"]
         marks += [f"{key}={value}" for key, value in zip(_TAG_OPTIONS, tags, strict=True) if value]
         if color.chroma is Chroma.C420:
             marks.append(f"chroma_location={color.siting}")
