@@ -178,11 +178,11 @@ def test_a_kernel_that_disagrees_is_not_trusted(monkeypatch: pytest.MonkeyPatch)
     for wrong in (lambda job: right(job) + 0.02, lambda job: right(job) * math.nan, broken):
         trusted.cache_clear()
         monkeypatch.setattr(triton_render, "render", wrong)
-        assert not trusted(CPU, torch.float32, PACKAGED)
+        assert not trusted(CPU, torch.float32, PACKAGED, (1, 2))
     trusted.cache_clear()
     monkeypatch.setattr(triton_render, "render", right)
-    assert trusted(CPU, torch.float32, PACKAGED)
-    assert trusted(CPU, torch.float16, NARROW)
+    assert trusted(CPU, torch.float32, PACKAGED, (1, 2))
+    assert trusted(CPU, torch.float16, NARROW, (4, 4))
 
 
 @needs_triton

@@ -924,7 +924,7 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
             shrink = _shrink(grid, inner, features.device)
             return FusedPrepared(features, grid, (earlier, later), rows, cols, shrink)
         device = features.device
-        if usable(self.config, device):
+        if usable(self.config, device, factors):
             return self._prepare_triton(features, grid, previous)
         rows, cols = inner.rows.position(device), inner.cols.position(device)
         if isinstance(previous, CompactPrepared) and _continues(previous, features, grid):

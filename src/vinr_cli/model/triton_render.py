@@ -43,6 +43,9 @@ runs out of registers (compute capability 9.0). What is fastest, only a GPU can 
 SOURCES = 5
 """What the decoder's first layer sees: two moved canvases, still colour, its change, motion."""
 
+TRIED = (3, 4)
+"""Canvas samples per LR pixel of a problem that nobody asked for."""
+
 LARGEST = 2**31
 """Places in a table are 32-bit integers."""
 
@@ -174,12 +177,13 @@ def products_format(device: torch.device) -> torch.dtype:
     return torch.float16 if half else torch.float32
 
 
-def usable(config: CompactConfig, device: torch.device) -> bool:
+def usable(config: CompactConfig, device: torch.device, factors: tuple[int, int] = TRIED) -> bool:
     """Whether the kernel renders: its limits, gradients, the device, the switch, and its trial.
 
     Args:
         config: Of the network.
         device: Where it is.
+        factors: Canvas samples per LR pixel, vertically and horizontally.
     """
     fits = (
         config.canvas <= LANE
@@ -190,7 +194,7 @@ def usable(config: CompactConfig, device: torch.device) -> bool:
     wanted = switch == "interpret" or (device.type == "cuda" and switch != "0")
     if not fits or not wanted or torch.is_grad_enabled():
         return False
-    return trusted(device, products_format(device), config)
+    return trusted(device, products_format(device), config, factors)
 
 
 def _padded(width: int) -> int:
@@ -278,15 +282,18 @@ def _kernels() -> Any:
 
 
 @cache
-def trusted(device: torch.device, dtype: torch.dtype, config: CompactConfig) -> bool:
+def trusted(
+    device: torch.device, dtype: torch.dtype, config: CompactConfig, factors: tuple[int, int]
+) -> bool:
     """Whether the kernel compiles for a device and agrees there with PyTorch; tried once.
 
     Args:
         device: A GPU, or a CPU for the interpreter.
         dtype: Of the products.
         config: Of the network, whose widths are compiled in.
+        factors: Canvas samples per LR pixel, compiled in, too.
     """
-    job = sample_job(device, dtype, config)
+    job = sample_job(device, dtype, config, factors)
     try:
         with warnings.catch_warnings():  # Triton tells of its defaults
             warnings.simplefilter("ignore")
@@ -299,7 +306,10 @@ def trusted(device: torch.device, dtype: torch.dtype, config: CompactConfig) -> 
 
 
 def sample_job(
-    device: torch.device, dtype: torch.dtype, config: CompactConfig | None = None
+    device: torch.device,
+    dtype: torch.dtype,
+    config: CompactConfig | None = None,
+    factors: tuple[int, int] = TRIED,
 ) -> Job:
     """A small problem of the packaged network's shape, with motion beyond the borders.
 
@@ -307,6 +317,7 @@ def sample_job(
         device: Where its tensors are.
         dtype: Of the products.
         config: Whose widths it has; the packaged network's by default.
+        factors: Canvas samples per LR pixel.
     """
     config = config or CompactConfig()
     noise = torch.Generator().manual_seed(0)
@@ -314,7 +325,7 @@ def sample_job(
     def random(*shape: int, gain: float = 1.0) -> Tensor:
         return (torch.randn(shape, generator=noise) * gain).to(device)
 
-    height, width, fy, fx, n = 6, 9, 3, 4, 2
+    (fy, fx), height, width, n = factors, 6, 9, 2
     hidden, features = config.decoder_hidden, config.motion_features
     inputs = config.decoder_inputs
     layers = [
