@@ -440,3 +440,27 @@ def test_terminal(spec: JobSpec) -> None:
     finally:
         os.close(master)
         os.close(slave)
+
+
+def test_timecode(pipes: Pipes, spec: JobSpec, source: Path, tmp_path: Path) -> None:
+    """A timecode counts at the new rate, as in a file."""
+    labelled = tmp_path / "labelled.mkv"
+    ffmpeg = str(find_ffmpeg(EncodeOptions()))
+    command = [ffmpeg, "-loglevel", "error", "-i", str(source), "-c", "copy"]
+    subprocess.run([*command, "-metadata:s:v", "timecode=01:00:00:10", str(labelled)], check=True)
+    out = pipes.file(spec, labelled.read_bytes())
+    with av.open(str(out)) as container:
+        tags = {key.lower(): value for key, value in container.streams.video[0].metadata.items()}
+    assert tags["timecode"] == "01:00:00:20"
+
+
+def test_the_head_of_a_stream_says_how_it_was_made(
+    pipes: Pipes, spec: JobSpec, source: Path
+) -> None:
+    """The comment of what is written to a pipe is the one of the plan that was reported."""
+    out = pipes.file(spec, source.read_bytes())
+    comment = {k.lower(): v for k, v in probe(out).metadata}["comment"]
+    planned = next(event for event in pipes.events if isinstance(event, Planned))
+    assert dict(planned.details)["precision"] == "fp32"
+    assert "precision fp32 on cpu" in comment
+    assert "multiply 2: constant 25 fps to constant 50 fps" in comment

@@ -33,6 +33,7 @@ from vinr_cli.media.mux import KEEP_ROTATION, MAX_MOVIE_SCALE, clock_base, moved
 from vinr_cli.media.pipe import STDOUT_NAME, Outlet, reader_gone
 from vinr_cli.media.probe import MediaInfo, codec_name
 from vinr_cli.media.streams import Fate, chapters_fate
+from vinr_cli.media.timecode import TIMECODE_FORMATS, moved
 from vinr_cli.media.tracks import (
     Times,
     Track,
@@ -333,6 +334,7 @@ class LiveMux:
                 self._target.side.attach(out, self._times)
                 head, cut = self._target.head, self._target.cut
                 out.metadata.update(kept_tags(dict(self._target.source.metadata)))
+                out.metadata.pop("timecode", None)  # of the source's rate
                 out.metadata.update(self._target.tags)
                 end = None if cut is None or cut[1] is None else self._times(cut[1])
                 out.set_chapters(moved_chapters(head.chapters, self._times, end))
@@ -359,6 +361,7 @@ class LiveMux:
         picture = cast(VideoStream, add_copy(out, video))
         picture.metadata.clear()
         picture.metadata.update(kept_tags(target.head.video_tags))
+        self._count_frames(picture)
         if target.head.disposition is not None:
             picture.disposition = target.head.disposition
         if target.color.alpha and codec_name(video) in DECODERS:
@@ -374,6 +377,18 @@ class LiveMux:
         if degrees and target.form in KEEP_ROTATION:
             picture.set_display_rotation(-degrees)
         return picture
+
+    def _count_frames(self, picture: VideoStream) -> None:
+        """Give the picture the source's timecode at its own rate."""
+        target, info = self._target, self._target.source.video
+        label = picture.metadata.pop("timecode", None) or picture.metadata.pop("TIMECODE", None)
+        if label is None or target.rate is None or target.form not in TIMECODE_FORMATS:
+            return
+        first = (info.start_pts or 0) * info.time_base
+        later = Fraction(0) if target.cut is None else max(target.cut[0] - first, Fraction(0))
+        new = moved(label, info.rate or target.rate, target.rate, later)
+        if new is not None:
+            picture.metadata["timecode"] = new
 
     def _timed(self, film: InputContainer, picture: VideoStream) -> Iterator[AnyPacket]:
         """The encoder's packets at the target's times, each with its duration."""
