@@ -118,6 +118,26 @@ def patched(path: Path, boxes: Sequence[bytes], factor: int) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", ["in.mp4", "in.mkv"])
+def test_an_end_takes_nothing_from_the_beginning(
+    clip: ClipMaker, double: Double, name: str
+) -> None:
+    """With --end alone, sound from before the first frame is all there, and in its place."""
+    tick = Fraction(1, 12800) if name == "in.mp4" else MS
+    pts = [round((Fraction("0.4") + Fraction(k, 25)) / tick) for k in range(30)]
+    source = clip(name, pts, time_base=tick, sound=Fraction(2))
+
+    out, _ = double(source, ".mkv", end=Fraction("0.4"))
+
+    video, sound = times_of(out), times_of(out, "audio")
+    assert len(video) == 20
+    before = [t for t in times_of(source, "audio") if t < times_of(source)[0]]
+    kept = [t for t in sound if t < video[0]]
+    assert len(before) > 10
+    assert len(kept) >= len(before)
+    assert abs((video[0] - kept[-1]) - (times_of(source)[0] - before[-1])) <= MS
+
+
 @pytest.mark.parametrize("factor", [0, 3])
 def test_a_wrong_duration_in_the_header_does_not_matter(
     clip: ClipMaker, double: Double, factor: int

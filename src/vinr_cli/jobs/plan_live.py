@@ -9,6 +9,7 @@ from vinr_cli.errors import UsageError
 from vinr_cli.jobs.plan_upscale import (
     Plan,
     Window,
+    before_all,
     plan_upscale,
     refuse_request,
     settle_plan,
@@ -18,7 +19,6 @@ from vinr_cli.media.livemux import FileTracks, Head, SideTracks, streams_along
 from vinr_cli.media.probe import (
     MediaInfo,
     Timestamps,
-    VideoInfo,
     dropping_alpha,
     open_input,
     without_deinterlacing,
@@ -55,7 +55,7 @@ def plan_stream(spec: JobSpec, media: MediaInfo) -> Plan:
         media = without_deinterlacing(media)
     if not spec.alpha:
         media = dropping_alpha(media)
-    return settle_plan(spec, media, _UNKNOWN, _window(spec, media.video))
+    return settle_plan(spec, media, _UNKNOWN, _window(spec, media))
 
 
 def plan_piped(
@@ -94,8 +94,9 @@ def plan_piped(
     return plan, SideTracks(streams) if source else FileTracks(container, streams), head
 
 
-def _window(spec: JobSpec, video: VideoInfo) -> Window:
+def _window(spec: JobSpec, media: MediaInfo) -> Window:
     """Which frames are used, by the first one's time and the rate that the header states."""
+    video = media.video
     first, tick = video.start_pts or 0, video.time_base
     rate = None if video.rate is None else standard_rate(video.rate)
     bounds = [
@@ -106,7 +107,7 @@ def _window(spec: JobSpec, video: VideoInfo) -> Window:
     cut = None
     if start is not None or end is not None:
         cut = (
-            (first if start is None else start) * tick,
+            before_all(first * tick, media) if start is None else start * tick,
             None if end is None else end * tick,
         )
     return Window(

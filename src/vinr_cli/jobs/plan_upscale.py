@@ -54,6 +54,8 @@ MAX_FRAMES = 2**31
 LONG_HOLD = Fraction(3, 2)
 """A last frame that lasts longer than this many frames makes a constant rate a variable one."""
 
+WARM_UP = Fraction(1)
+"""Seconds, more than any codec's packets take before what they make is heard."""
 _FALLBACK_SUFFIXES = (".mkv", ".mov", ".mp4", ".webm")
 
 
@@ -165,7 +167,7 @@ def plan_upscale(spec: JobSpec) -> Plan:
     if not spec.alpha:
         media = dropping_alpha(media)
     timestamps = scan_source(media)
-    return settle_plan(spec, media, timestamps, _window(spec, media.video, timestamps))
+    return settle_plan(spec, media, timestamps, _window(spec, media, timestamps))
 
 
 def refuse_request(spec: JobSpec) -> None:
@@ -330,8 +332,9 @@ def _refuse_rate(spec: JobSpec, window: Window, frames: int) -> None:
         raise UsageError(option, f"{value:g} means {frames} frames", "That is too many.")
 
 
-def _window(spec: JobSpec, video: VideoInfo, timestamps: Timestamps) -> Window:
+def _window(spec: JobSpec, media: MediaInfo, timestamps: Timestamps) -> Window:
     """Which source frames are used, and how long they last."""
+    video = media.video
     tick = video.time_base
     pts = timestamps.pts
     if not pts:  # a stream without times: the reader spreads its frames evenly
@@ -361,7 +364,7 @@ def _window(spec: JobSpec, video: VideoInfo, timestamps: Timestamps) -> Window:
         last_duration=hold,
         rate=rate,
         duration=duration,
-        cut=_cut(pts, start, end, tick),
+        cut=_cut(pts, start, end, media),
         longest=longest,
     )
 
@@ -403,12 +406,23 @@ def _kept(spec: JobSpec, times: list[Fraction]) -> tuple[int, int]:
 
 
 def _cut(
-    pts: tuple[int, ...], start: int, end: int, tick: Fraction
+    pts: tuple[int, ...], start: int, end: int, media: MediaInfo
 ) -> tuple[Fraction, Fraction | None] | None:
-    """The span of the source's clock that is used; None for all of it."""
+    """The span of the source's clock that is used; None for all of it.
+
+    From the first frame on, it begins before any track: what is heard before the picture is the
+    source's as well.
+    """
+    tick = media.video.time_base
     if start == 0 and end == len(pts):
         return None
-    return pts[start] * tick, (pts[end] * tick if end < len(pts) else None)
+    first = pts[start] * tick if start else before_all(pts[0] * tick, media)
+    return first, (pts[end] * tick if end < len(pts) else None)
+
+
+def before_all(first: Fraction, media: MediaInfo) -> Fraction:
+    """A time before every packet of every track, also those that only warm up a decoder."""
+    return min([first, *(t.start for t in media.tracks if t.start is not None)]) - WARM_UP
 
 
 def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[str | None, Encoder]:
