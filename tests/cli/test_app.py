@@ -1,3 +1,4 @@
+import gc
 import os
 import re
 import signal
@@ -264,3 +265,15 @@ def test_every_command_file_is_short() -> None:
     for command in COMMANDS:
         path = Path(command.__code__.co_filename)
         assert len(path.read_text().splitlines()) < 100, path
+
+
+def test_the_process_ends_without_a_last_search_for_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run with the process's own words, `main` exempts all objects from it; as a library, none."""
+    monkeypatch.setattr("sys.argv", ["vinr", "--version"])
+    try:
+        assert main(["--version"]) == 0
+        assert gc.get_freeze_count() == 0
+        assert main() == 0
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

@@ -3,6 +3,7 @@
 Nothing heavy is imported here: `vinr --help` must not wait for torch.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -115,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
     if code == INTERRUPTED:
         say("vinr: interrupted")
+    if arguments is None:  # the process ends: a last search for cycles in torch takes half a second
+        gc.freeze()
     return flush_streams(code)
 
 
