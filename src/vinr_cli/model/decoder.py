@@ -7,6 +7,7 @@ aligned. Here they are fractions of the frame, (g + 1) / 2.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -29,12 +30,14 @@ def _step(axis: Axis) -> float:
     return 1 / max(axis.hr - 1, 1)
 
 
-def _base(axis: Axis) -> Tensor:
-    """Where output pixels sit, as a fraction of the frame; float32, (n,), on the CPU."""
-    if axis.hr == 1:
-        return torch.tensor([0.5])
-    i = torch.arange(axis.start, axis.stop, dtype=torch.float64)
-    return (i * _step(axis)).float()
+@lru_cache(maxsize=64)
+def _base(axis: Axis, device: torch.device) -> Tensor:
+    """Where output pixels sit, as a fraction of the frame; float32, (n,), brought there once."""
+    with torch.inference_mode(mode=False):  # gradients may be wanted of later calls
+        if axis.hr == 1:
+            return torch.tensor([0.5]).to(device)
+        i = torch.arange(axis.start, axis.stop, dtype=torch.float64)
+        return (i * _step(axis)).float().to(device)
 
 
 def targets(flow: Tensor, rows: Axis, cols: Axis) -> Tensor:
@@ -49,8 +52,8 @@ def targets(flow: Tensor, rows: Axis, cols: Axis) -> Tensor:
         (2, h, w, 2): row and column, as fractions of the whole frame, of both flows.
     """
     moved = torch.nan_to_num(flow).view(len(rows), len(cols), FLOWS, 2)
-    y = _base(rows).to(flow.device)[:, None, None] + moved[..., 1] * _step(rows)
-    x = _base(cols).to(flow.device)[:, None] + moved[..., 0] * _step(cols)
+    y = _base(rows, flow.device)[:, None, None] + moved[..., 1] * _step(rows)
+    x = _base(cols, flow.device)[:, None] + moved[..., 0] * _step(cols)
     return torch.stack([y, x]).clamp(EDGE, 1 - EDGE)
 
 

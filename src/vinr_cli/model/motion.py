@@ -34,15 +34,9 @@ class Lattice:
     @classmethod
     def of(cls, table: Tensor, grid: Grid, factor: int = 1) -> "Lattice":
         """A table of LR pixels, or of frames enlarged by an integer factor."""
-        device = table.device
-        lines = along(grid.rows, Held.lr(grid.rows, factor))
-        index, second = along(grid.cols, Held.lr(grid.cols, factor))
-        columns = index.int(), torch.stack([1 - second, second], 1)
-        return cls(
-            table,
-            (lines[0].to(device), lines[1].to(device)),
-            (columns[0].to(device), columns[1].to(device)),
-        )
+        lines = along(grid.rows, Held.lr(grid.rows, factor), table.device)
+        index, second = along(grid.cols, Held.lr(grid.cols, factor), table.device)
+        return cls(table, lines, (index.int(), torch.stack([1 - second, second], 1)))
 
     def rows(self, top: int, bottom: int) -> Tensor:
         """Samples of output rows [top, bottom): (rows · w, C)."""

@@ -10,6 +10,7 @@ holds. Reads are gathers of four rows (`embedding_bag`), on a CPU six times as f
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
@@ -91,19 +92,56 @@ class Held:
         return low, high
 
 
-def along(axis: Axis, held: Held) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=64)
+def along(axis: Axis, held: Held, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
     """Linear taps of an axis' own pixels in a bordered table, without any motion.
 
+    Args:
+        axis: The pixels.
+        held: What the table holds.
+        device: Where the taps are wanted; the CPU by default. They are made there once.
+
     Returns:
-        Indices of the two neighbours, int64, and the share of the second, float32; on the CPU.
-        Shapes (n, 2) and (n,).
+        Indices of the two neighbours, int64, and the share of the second, float32; not to be
+        changed. Shapes (n, 2) and (n,).
     """
+    with torch.inference_mode(mode=False):
+        index, share = _along(axis, held)
+        return index.to(device), share.to(device)
+
+
+def _along(axis: Axis, held: Held) -> tuple[Tensor, Tensor]:
     i = torch.arange(axis.start, axis.stop, dtype=torch.float64)
     where = (2 * i + 1) * held.whole / (2 * axis.hr) + (0.5 - held.offset)
     where = where.clamp(*held.bounds())
     low = where.floor()
     index = low.long()[:, None] + torch.arange(2)
     return index, (where - low).float()
+
+
+@lru_cache(maxsize=64)
+def _tables(
+    rows: tuple[Held, ...], cols: tuple[Held, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """What `neighbours` knows of its tables, on the device: bringing it there would wait for it.
+
+    Returns:
+        Scales, shifts, least and greatest positions, (4, tables, 2) float32; rows of a table in a
+        line of pixels, (tables,) int32.
+    """
+    held = [[axis[i] for axis in (rows, cols)] for i in range(len(rows))]
+    makes: list[Callable[[Held], float]] = [
+        lambda h: h.whole,
+        lambda h: 0.5 - h.offset,
+        lambda h: h.bounds()[0],
+        lambda h: h.bounds()[1],
+    ]
+    numbers = [[[make(h) for h in pair] for pair in held] for make in makes]
+    with torch.inference_mode(mode=False):  # gradients may be wanted of later calls
+        return (
+            torch.tensor(numbers, dtype=torch.float32, device=device),
+            torch.tensor([c.length + 2 for c in cols], dtype=torch.int32, device=device),
+        )
 
 
 def neighbours(
@@ -120,22 +158,13 @@ def neighbours(
         Indices, int32, and shares, float32, both (tables, ..., 4), in tables of
         (length + 2) x (length + 2) rows each.
     """
-    device = where.device
-    held = (rows, cols)
     shape = (len(rows), 2, *[1] * (where.ndim - 1))
-
-    def per_table(make: Callable[[Held], float]) -> Tensor:
-        values = [[make(axis[i]) for axis in held] for i in range(len(rows))]
-        return torch.tensor(values, dtype=torch.float32, device=device).view(shape)
-
-    scale = per_table(lambda h: h.whole)
-    shift = per_table(lambda h: 0.5 - h.offset)
-    least, most = per_table(lambda h: h.bounds()[0]), per_table(lambda h: h.bounds()[1])
+    numbers, lines = _tables(rows, cols, where.device)
+    scale, shift, least, most = (n.view(shape) for n in numbers)
     place = torch.clamp(where * scale + shift, least, most)
     corner = place.detach().int()
     y, x = (place - corner).unbind(1)
-    line = torch.tensor([c.length + 2 for c in cols], dtype=torch.int32, device=device)
-    line = line.view(shape[:1] + shape[2:])
+    line = lines.view(shape[:1] + shape[2:])
     first = corner[:, 0] * line + corner[:, 1]
     index = last([first, first + 1, first + line, first + line + 1])
     both = x * y

@@ -6,15 +6,26 @@ the time.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from vinr_cli.model.grid import Grid
+from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.layers import Folded
 
 COORDINATE = 2.0
 """The network was trained with coordinates in [-1, 1] times the LR size: 2 per LR pixel."""
+
+
+@lru_cache(maxsize=64)
+def _nearest(axis: Axis, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Nearest held LR pixel of each output pixel, and the network's coordinate; (n,) both.
+
+    They are brought to the device once, which waits for it.
+    """
+    with torch.inference_mode(mode=False):  # gradients may be wanted of later calls
+        return axis.nearest(device), COORDINATE * axis.relative(device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +52,14 @@ class SpaceQuery:
     def of(cls, net: Folded, table: Tensor, grid: Grid, t: Tensor) -> "SpaceQuery":
         """Make ready for a grid and a time (a tensor without dimensions)."""
         device = table.device
-        y = (COORDINATE * grid.rows.relative()).to(device)
-        x = (COORDINATE * grid.cols.relative()).to(device)
+        lines, y = _nearest(grid.rows, device)
+        columns, x = _nearest(grid.cols, device)
         still = net.bias + t * net.weight[:, -1]
         return cls(
             net,
             table,
-            grid.rows.nearest().to(device),
-            grid.cols.nearest().to(device),
+            lines,
+            columns,
             y[:, None] * net.weight[:, -3] + still,
             x[:, None] * net.weight[:, -2],
         )
