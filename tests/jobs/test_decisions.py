@@ -187,6 +187,9 @@ FOUND: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("interlaced.mkv", {}, "interlaced", "bwdif", "deinterlaced by bwdif"),
     ("alpha.mkv", {}, "alpha", "kept", "alpha kept"),
     ("wide.mp4", {}, "pixel aspect", "4/3 as it is", "pixel aspect 4/3"),
+    ("wide.mp4", {"output": Path("o.webp")}, "pixel aspect", "4/3, which webp cannot say", "4/3"),
+    ("wide.mp4", {"size": SizeRequest(width=86, height=48)}, "pixel aspect", "4/3 to 1",
+     "pixel aspect 4/3 to 1"),
     ("turned.mp4", {}, "rotation", "270 degrees, which players turn by",
      "to be turned by 270 degrees"),
     ("turned.mp4", {"output": Path("o.avi")}, "rotation", "turned by 270 degrees, pixel for pixel",
@@ -284,3 +287,20 @@ def test_the_result_says_what_was_planned(made: Made, tiny: Path, tmp_path: Path
     assert comment == tags(plan)["comment"]
     assert comment.startswith(f"vinr {__version__}; model tiny.safetensors; scale 2x2; size 128x96")
     assert tuple(planned.details) == details(plan)
+
+
+def test_pixels_that_are_no_squares(made: Made, tiny: Path, tmp_path: Path) -> None:
+    """A picture keeps its shape at any size; where only squares are shown, a size is named."""
+    webp = plan_upscale(JobSpec(made("wide.mp4"), Path("o.webp"), scaled("2")))
+    assert "webp shows pixels as squares, and these are 4/3: --size 171x96 looks right" in (
+        webp.notices
+    )
+    squares = SizeRequest(width=171, height=96)
+    assert not any("squares" in note for note in plan_upscale(
+        JobSpec(made("wide.mp4"), Path("o.webp"), squares)
+    ).notices)  # fmt: skip
+    for size, aspect in (((86, 48), 1), ((64, 96), Fraction(8, 3)), ((None, 96), Fraction(4, 3))):
+        request = SizeRequest(width=size[0], height=size[1])
+        spec = JobSpec(made("wide.mp4"), tmp_path / "o.mp4", request, model=str(tiny))
+        run_upscale(dataclasses.replace(spec, overwrite=True))
+        assert probe(tmp_path / "o.mp4").video.sample_aspect == aspect

@@ -13,7 +13,7 @@ from pathlib import Path
 from vinr_cli import __version__
 from vinr_cli.jobs.disk import bytes_needed
 from vinr_cli.jobs.plan_upscale import Plan, odd_times
-from vinr_cli.media.encoders import IMAGES
+from vinr_cli.media.encoders import IMAGES, SQUARE
 from vinr_cli.media.folder import FIRST_NUMBER
 from vinr_cli.media.sequence import PICTURES
 from vinr_cli.media.wording import (
@@ -202,9 +202,12 @@ def _geometry(plan: Plan) -> Iterator[Decision]:
     elif video.rotation:
         text = f"{video.rotation} degrees, which players turn by"
         yield Decision("rotation", text, f"to be turned by {video.rotation} degrees")
-    if video.sample_aspect != 1:
-        shape = str(video.sample_aspect)
-        yield Decision("pixel aspect", f"{shape} as it is", f"pixel aspect {shape}")
+    before, after = video.sample_aspect, plan.aspect
+    if before != 1:
+        lost = plan.encoder.container in SQUARE and after != 1
+        change = f"{before} as it is" if before == after else f"{before} to {after}"
+        text = f"{after}, which {plan.encoder.container} cannot say" if lost else change
+        yield Decision("pixel aspect", text, f"pixel aspect {text}")
 
 
 def _encoding(plan: Plan) -> Iterator[Decision]:

@@ -13,6 +13,7 @@ from vinr_cli.media.encoders import (
     CONTAINERS,
     IMAGES,
     MAX_WEBP_SIDE,
+    SQUARE,
     STREAMED,
     Encoder,
     centred,
@@ -34,7 +35,7 @@ from vinr_cli.media.streams import Fate, fates, told
 from vinr_cli.media.tracks import Times
 from vinr_cli.media.trial import needs_trial, try_encoder
 from vinr_cli.plan.holds import TOLD_SECONDS, Hold, longest_hold, require_bounded
-from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
+from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SizeRequest, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
 from vinr_cli.plan.repeats import Cadence
 from vinr_cli.plan.sizes import output_size
@@ -56,6 +57,8 @@ LONG_HOLD = Fraction(3, 2)
 
 WARM_UP = Fraction(1)
 """Seconds, more than any codec's packets take before what they make is heard."""
+SQUARE_ENOUGH = Fraction(1, 100)
+"""Pixels that differ by less from squares are squares: sides are whole numbers."""
 _FALLBACK_SUFFIXES = (".mkv", ".mov", ".mp4", ".webm")
 
 
@@ -120,6 +123,7 @@ class Plan:
         cadence: Which source frames are new; None if repeats are not looked for.
         turn: Degrees by which frames are turned clockwise before they are encoded, where the
             format cannot ask players to do so; `media` says that nothing is left to turn then.
+        aspect: Width of an output pixel over its height, before it is turned.
         tracks: What becomes of everything in the source beside its main video.
         worker: What does the work; None before it is opened.
     """
@@ -137,6 +141,7 @@ class Plan:
     notices: tuple[str, ...]
     cadence: Cadence | None = None
     turn: int = 0
+    aspect: Fraction = Fraction(1)
     tracks: tuple[Fate, ...] = ()
     worker: Worker | None = None
 
@@ -213,6 +218,7 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
     stored = size[::-1] if turn % 180 else size
     if needs_trial(encoder, stored, extra):
         try_encoder(encoder, stored, rate=rate, extra=extra)
+    aspect = sample_aspect(spec.size, video, size)
     bounds = (window.start_pts, window.end_pts)
     clock = _clock(window, timestamps, media.video)
     tracks = _tracks(spec, media, encoder, clock, steady=rate is not None)
@@ -233,11 +239,13 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
             *encoder.notices,
             *_notices(window, timestamps),
             *_lost_times(encoder, rate),
+            *_lost_shape(encoder, aspect, size),
             *told(tracks),
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
         turn=turn,
+        aspect=aspect,
         tracks=tracks,
     )
 
@@ -481,6 +489,35 @@ def _lost_times(encoder: Encoder, rate: Fraction | None) -> list[str]:
     if encoder.container != IMAGES or rate is not None:
         return []
     return ["pictures have no times, and these come at a varying rate: --fps makes it constant"]
+
+
+def sample_aspect(request: SizeRequest, video: VideoInfo, size: tuple[int, int]) -> Fraction:
+    """Width of an output pixel over its height.
+
+    It is the source's. Where both sides are asked for and the source's pixels are no squares, the
+    picture keeps its shape on the screen instead: 720x576 of 64/45 as 1024x576 has squares.
+
+    Args:
+        request: The size wanted.
+        video: The source.
+        size: (width, height) of an output frame, as stored.
+    """
+    aspect = video.sample_aspect
+    if aspect == 1 or request.width is None or request.height is None:
+        return aspect
+    kept = aspect * Fraction(video.width * size[1], video.height * size[0])
+    return Fraction(1) if abs(kept - 1) < SQUARE_ENOUGH else kept.limit_denominator(1000)
+
+
+def _lost_shape(encoder: Encoder, aspect: Fraction, size: tuple[int, int]) -> list[str]:
+    """Some formats show every pixel as a square; the network makes any size, so there is one."""
+    if encoder.container not in SQUARE or aspect == 1:
+        return []
+    one = Fraction(1)
+    width, height = round(size[0] * max(aspect, one)), round(size[1] / min(aspect, one))
+    form = encoder.container
+    fix = f"--size {width}x{height} looks right"
+    return [f"{form} shows pixels as squares, and these are {aspect}: {fix}"]
 
 
 def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:

@@ -284,7 +284,6 @@ def open_writer(plan: Plan, path: Path, timeline: Timeline, sink: int | None = N
         timeline: The clock of the frames.
         sink: Descriptor to write to in place of the file, see `FrameWriter`.
     """
-    video = plan.media.video
     return FrameWriter(
         path,
         width=plan.size[0],
@@ -293,7 +292,7 @@ def open_writer(plan: Plan, path: Path, timeline: Timeline, sink: int | None = N
         time_base=timeline.time_base,
         rate=timeline.rate,
         options=plan.spec.encode,
-        sample_aspect=video.sample_aspect,
+        sample_aspect=plan.aspect,
         turn=plan.turn,
         encoder=plan.encoder,
         sink=sink,

@@ -28,6 +28,8 @@ def url(path: Path) -> str:
 
 def words_of(error: BaseException) -> str:
     """A library's own words for an error, without its numbers and paths."""
+    if isinstance(error, av.error.EOFError):
+        return "it ends too early"
     text = getattr(error, "strerror", None) or str(error)
     return str(text).strip() or type(error).__name__
 

@@ -182,6 +182,8 @@ _SCREEN_PRIMARIES = frozenset({None, "bt709", "bt470bg", "smpte170m", "smpte240m
 _SCREEN_TRANSFERS = frozenset({None, "bt709", "smpte170m", "smpte240m", "bt470bg", "gamma22"})
 """Tags of video that screens show as sRGB."""
 
+SQUARE = frozenset({"webp", "gif"})
+"""Formats whose pixels players show as square, whatever they are."""
 _ALPHA_FORMATS = {"libvpx-vp9": frozenset({"yuva420p"})}
 """Pixel formats of encoders that take more with alpha than their decoders give back."""
 _ALPHA_UNREAD = frozenset({"libx265"})
