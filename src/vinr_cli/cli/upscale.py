@@ -81,15 +81,14 @@ def upscale(
     session = context.ensure_object(Session)
     reports = open_reports(session, quiet=quiet, verbose=verbose, as_json=as_json)
     spec = JobSpec(
-        input=inputs[0], container=form, size=wanted, rate=rate,
+        input=inputs[0], container=form, size=wanted, rate=rate, tile=tile, work_dir=work_dir,
         output=settle_output(output, inputs, form, create=not dry_run),
         slow_audio=slowmo_audio or SlowAudio.STRETCH, input_rate=input_fps, start=start, end=end,
-        model=model, device=device, precision=precision.value, encode=encode,
-        scene_threshold=None if no_scene_detection else scene_threshold,
+        model=model, device=device, precision=precision.value, encode=encode, memory_limit=memory,
+        scene_threshold=None if no_scene_detection else scene_threshold, part_frames=part_frames,
         repeat_threshold=o.repeat_threshold(dedup, dedup_threshold),
         deinterlace=deinterlace is o.Deinterlace.AUTO, audio=not no_audio, subtitles=not no_subs,
         alpha=not no_alpha, overwrite=overwrite, restart=restart, strict=strict,
-        memory_limit=memory, tile=tile, work_dir=work_dir, part_frames=part_frames,
     )  # fmt: skip
     calm = quiet or as_json
     bring_model(model, quiet=calm)
