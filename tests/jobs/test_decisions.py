@@ -218,6 +218,8 @@ FOUND: list[tuple[str, dict[str, Any], str, str, str]] = [
      "repeats interpolated across"),
     ("plain.mp4", {"start": Fraction(1, 5), "end": Fraction(3, 10)}, "range",
      "from 0.2 s until 0.3 s", "the source from 0.2 s until 0.3 s"),
+    ("plain.mp4", {"output": Path("o.webp")}, "encoder", "libwebp at quality 90 (parts: ffv1",
+     "encoder libwebp at quality 90"),
     ("plain.mp4", {"output": Path("o.gif")}, "container", "gif, times rounded to 10 ms",
      "times rounded to 10 ms"),
     ("plain.mp4", {"output": Path("o.y4m")}, "comment", "none: yuv4mpegpipe has no place", ""),

@@ -13,6 +13,7 @@ from pathlib import Path
 from vinr_cli import __version__
 from vinr_cli.jobs.disk import bytes_needed
 from vinr_cli.jobs.plan_upscale import Plan, odd_times
+from vinr_cli.media.animate import WEBP_QUALITY
 from vinr_cli.media.encoders import IMAGES, SQUARE
 from vinr_cli.media.folder import FIRST_NUMBER
 from vinr_cli.media.sequence import PICTURES
@@ -34,8 +35,14 @@ _ROUNDED = {
     "mpegts": "to 1/90000 s",
 }
 """How coarse the times of a format are, where they are coarser than what they are given."""
-_UNTAGGED = frozenset({"mpegts", "gif", "webp", "yuv4mpegpipe"})
+_UNTAGGED = frozenset({"mpegts", "yuv4mpegpipe"})
 """Formats that have no place for a comment."""
+_FINISHED = {
+    "gif": "gif",
+    "webp": f"libwebp at quality {WEBP_QUALITY}",
+    "yuv4mpegpipe": "none, raw samples",
+}
+"""What finished films of some formats are made by, in place of the encoder of their parts."""
 _FOLDERS = re.compile(r"(?<![\w)])/(?:[^/\s:,]+/)+")
 """Folders in an argument; not the slash of a fraction."""
 
@@ -218,6 +225,9 @@ def _encoding(plan: Plan) -> Iterator[Decision]:
     text = " ".join((f"{encoder.encoder} {encoder.pix_fmt}", *words))
     # Where somebody's files lie is nobody's business.
     told = " ".join((encoder.encoder, encoder.pix_fmt, *own, *(_FOLDERS.sub("", w) for w in extra)))
+    finished = _FINISHED.get(encoder.container)
+    if finished is not None:
+        text, told = f"{finished} (parts: {text})", finished
     yield Decision("encoder", text, f"encoder {told}")
     if plan.spec.encode.lossless:
         yield Decision("encoding", "lossless", "lossless")

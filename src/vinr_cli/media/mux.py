@@ -27,6 +27,7 @@ from vinr_cli.errors import EncoderError, OutputError, VerificationError
 from vinr_cli.media.alpha import TAG, carries_opacity, repair, tag_colours
 from vinr_cli.media.animate import write_gif, write_webp, write_y4m
 from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of, writing
+from vinr_cli.media.comments import comment_gif, comment_webp
 from vinr_cli.media.encoders import RANGE_APART, RENDERED, container_of
 from vinr_cli.media.formats import FULL
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
@@ -73,6 +74,7 @@ KEEP_ROTATION = frozenset({"mp4", "mov", "matroska", "webm"})
 MAX_MOVIE_SCALE = 1_000_000
 """Finest unit that MP4's edit lists are given, per second."""
 _RENDERERS = {"gif": write_gif, "webp": write_webp, "yuv4mpegpipe": write_y4m}
+_COMMENTS = {"gif": comment_gif, "webp": comment_webp}
 NAME_BYTES = 255
 """Longest file name on the usual file systems."""
 _SURROGATES = "".join(map(chr, range(0xDC80, 0xDD00)))
@@ -147,6 +149,8 @@ def finish(
                 stretch=stretch, ffmpeg=ffmpeg, notices=[], last_duration=last_duration,
             )  # fmt: skip
             _RENDERERS[form](ffmpeg, film_file, target)
+            for text in (tags or {}).values() if form in _COMMENTS else ():
+                _COMMENTS[form](target, text)
         return ("video",)
     with writing(target), ExitStack() as stack:
         film = _film([video] if isinstance(video, Path) else video)
