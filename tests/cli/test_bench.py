@@ -21,7 +21,9 @@ def test_bench_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert seen["wall_to_slowest"] == pytest.approx(seen["pass_seconds"] / busy)
     assert 0 < seen["pass_seconds"] < seen["seconds"]
     assert min(seen["instant_seconds"], seen["network_frames_per_second"]) > 0
-    assert {"device", "threads", "torch"} <= seen["surroundings"].keys()
+    assert {"device", "threads", "torch", "pyav"} <= seen["surroundings"].keys()
+    assert seen["surroundings"]["encoder"].startswith("ffmpeg version")
+    assert seen["peak_bytes"] is None or seen["peak_bytes"] > 50 << 20
 
 
 def test_bench_says_which_code_renders(

@@ -4,6 +4,7 @@ import dataclasses
 import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from vinr_cli.engine.bench import measure_network, peak_bytes, renders_with, sur
 from vinr_cli.engine.device import choose_device, choose_precision
 from vinr_cli.engine.stream import QUEUED, THREADS
 from vinr_cli.events import Event, FramesDone
+from vinr_cli.jobs.fingerprint import ffmpeg_version
 from vinr_cli.jobs.upscale import plan_upscale, run_upscale
+from vinr_cli.media.encoders import find_ffmpeg
 from vinr_cli.media.testclip import make_test_clip
 from vinr_cli.plan.job import JobSpec, RateRequest, SizeRequest
 from vinr_cli.weights.load import load_model
@@ -28,7 +31,7 @@ class BenchReport:
         source: (width, height) of the clip.
         output: (width, height) of the result.
         model: Name or path of the weights.
-        renders_with: The native kernels' build, or "pytorch".
+        renders_with: The native kernels' build, "triton" or "pytorch".
         frames: Output frames written.
         seconds: Wall time of decoding, computing and encoding them, start-up included.
         frames_per_second: Of the whole program.
@@ -122,7 +125,11 @@ def run_bench(
         instant_seconds=times.instant,
         network_frames_per_second=times.rate(float(fps_mult)),
         peak_bytes=peak_bytes(chosen),
-        surroundings=surroundings(chosen),
+        surroundings={
+            **surroundings(chosen),
+            "pyav": version("av"),
+            "encoder": ffmpeg_version(find_ffmpeg(spec.encode)).partition(" Copyright")[0],
+        },
     )
 
 

@@ -53,7 +53,7 @@ def fingerprint(plan: Plan) -> dict[str, str]:
         "model": _hash(find_weights(spec.model)),
         "encoder": f"{encoder.encoder} {encoder.pix_fmt} {' '.join(encoder.arguments)}",
         "format of parts": encoder.part_format,
-        "ffmpeg": _version(encoder.ffmpeg),
+        "ffmpeg": ffmpeg_version(encoder.ffmpeg),
     }
 
 
@@ -84,8 +84,12 @@ def _hash(path: Path) -> str:
         raise InputError(path, f"cannot be read: {error.strerror}") from error
 
 
-def _version(ffmpeg: Path) -> str:
-    """First line of what ffmpeg says about itself."""
+def ffmpeg_version(ffmpeg: Path) -> str:
+    """First line of what ffmpeg says about itself.
+
+    Raises:
+        EncoderError: it says nothing.
+    """
     try:
         result = subprocess.run(
             [str(ffmpeg), "-version"],
