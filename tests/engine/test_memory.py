@@ -103,6 +103,8 @@ def test_every_network_states_its_figures() -> None:
         (MemoryError(), True),
         (RuntimeError("CUDA error: out of memory"), True),
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9"), True),
+        (RuntimeError("could not create a primitive"), True),  # oneDNN
+        (RuntimeError("std::bad_alloc"), True),
         (RuntimeError("size mismatch"), False),
         (ValueError("out of memory"), False),
     ],
@@ -110,6 +112,22 @@ def test_every_network_states_its_figures() -> None:
 def test_out_of_memory_is_recognised(error: BaseException, expected: bool) -> None:
     """The devices' own words for it are known, and nothing else is mistaken for it."""
     assert memory.is_out_of_memory(error) is expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/statm")
+def test_the_limit_of_the_process_counts() -> None:
+    """Under `ulimit -v` what is free is what the process may still map."""
+    code = (
+        "import resource, torch\n"
+        "from vinr_cli.engine.memory import free_bytes\n"
+        "mapped = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (mapped + (300 << 20), resource.RLIM_INFINITY))\n"
+        "print(free_bytes(torch.device('cpu')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert 200 << 20 < int(done.stdout) <= 300 << 20
 
 
 def test_a_real_allocation_failure_is_recognised() -> None:

@@ -27,6 +27,7 @@ _MALLOC_OPTIONS = (
 """mallopt's options (mallopt(3), malloc.h) and their values."""
 
 _MEMINFO = Path("/proc/meminfo")
+_STATM = Path("/proc/self/statm")
 _CGROUPS = (  # (limit, use) of the container that we may live in: version 2, then version 1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     (
@@ -54,7 +55,8 @@ def free_bytes(device: torch.device) -> int:
 
     On CUDA it is what the driver calls free and what PyTorch has cached and does not use. (Tested
     with a fake; not run on a GPU.) On a CPU it is what Linux calls available, or the rest of the
-    container's limit if that is less; systems that do not say count as `UNKNOWN_FREE`.
+    container's or of the process's limit (`ulimit -v`) if that is less; systems that do not say
+    count as `UNKNOWN_FREE`.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
@@ -62,7 +64,8 @@ def free_bytes(device: torch.device) -> int:
         return int(free + cached)
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
-    known = [size for size in (_available(), _container_rest()) if size is not None]
+    sizes = (_available(), _container_rest(), _process_rest())
+    known = [size for size in sizes if size is not None]
     return min(known, default=UNKNOWN_FREE)
 
 
@@ -92,14 +95,41 @@ def _container_rest() -> int | None:
     return None
 
 
+def _process_rest() -> int | None:
+    """Bytes that the process may still map (Linux); None if there is no limit."""
+    if sys.platform != "linux":
+        return None
+    import resource  # noqa: PLC0415 - Unix only
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        mapped = int(_STATM.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+    return max(0, limit - mapped)
+
+
+_SHORTAGE = (
+    "out of memory",
+    "can't allocate",
+    "not enough memory",
+    "bad_alloc",
+    # oneDNN's convolutions give no reason, and the network makes the same ones for every tile
+    "could not create a primitive",
+    "could not execute a primitive",
+    "could not create a memory",
+)
+"""What messages say, in lower case, where memory ran out."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, on any device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        words in text for words in ("out of memory", "can't allocate", "not enough memory")
-    )
+    return isinstance(error, RuntimeError) and any(words in text for words in _SHORTAGE)
 
 
 def release(device: torch.device) -> None:
