@@ -200,6 +200,9 @@ def _colour(plan: Plan) -> Iterator[Decision]:
 def _geometry(plan: Plan) -> Iterator[Decision]:
     """How the picture lies."""
     video = plan.media.video
+    if any(video.crop):
+        text = "{} left, {} top, {} right, {} bottom, as the container says".format(*video.crop)
+        yield Decision("cropped", text, f"cropped by {text}")
     if video.mirrored:
         text = "the pixels are mirrored, left to right"
         yield Decision("mirror", text, "mirrored, left to right")

@@ -40,7 +40,7 @@ from vinr_cli.media.formats import (
     siting_of,
 )
 from vinr_cli.media.limits import container_options, decoder_options
-from vinr_cli.media.siting import stated_siting
+from vinr_cli.media.siting import stated_crop, stated_siting
 
 _PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _MICROSECONDS = 1_000_000  # container durations count in these
@@ -82,6 +82,9 @@ class VideoInfo:
         mirrored: Whether `FrameReader` mirrors frames, left to right; `rotation` comes after it.
         deinterlace: Whether `FrameReader` makes whole pictures of interlaced frames.
         alpha: Whether the stream has an alpha channel; `color` says whether it is kept.
+        crop: Samples (left, top, right, bottom) that `FrameReader` leaves out of decoded frames,
+            because the container says that they are not shown; `width` and `height` do not count
+            them.
     """
 
     index: int
@@ -101,6 +104,7 @@ class VideoInfo:
     alpha: bool
     mirrored: bool = False
     deinterlace: bool = True
+    crop: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,11 +436,12 @@ def _describe_video(
     if frame.interlaced_frame:
         notices.append("interlaced video: bwdif makes whole pictures of it")
     time_base = stream.time_base or Fraction(1, _MICROSECONDS)
+    left, top, right, bottom = crop = _crop(stream, frame, layout.chroma, notices)
     return VideoInfo(
         index=stream.index,
         codec=codec,
-        width=frame.width,
-        height=frame.height,
+        width=frame.width - left - right,
+        height=frame.height - top - bottom,
         pix_fmt=whole.format.name,
         color=color,
         time_base=time_base,
@@ -449,7 +454,31 @@ def _describe_video(
         interlaced=bool(frame.interlaced_frame),
         alpha=alpha,
         mirrored=mirrored,
+        crop=crop,
     )
+
+
+def _crop(
+    stream: VideoStream, frame: VideoFrame, chroma: Chroma, notices: list[str]
+) -> tuple[int, int, int, int]:
+    """Samples (left, top, right, bottom) that are not shown.
+
+    The left and top edges are put on whole chroma samples, so that the picture's size is as said
+    and its chroma stays where it is.
+    """
+    left, top, right, bottom = stated_crop(stream)
+    width, height = frame.width - left - right, frame.height - top - bottom
+    if not any((left, top, right, bottom)):
+        return 0, 0, 0, 0
+    if width <= 0 or height <= 0:
+        notices.append("its cropping would leave nothing, and is not applied")
+        return 0, 0, 0, 0
+    left -= left % 2 if chroma in (Chroma.C420, Chroma.C422) else 0
+    top -= top % 2 if chroma is Chroma.C420 else 0
+    notices.append(
+        f"its container shows {width}x{height} of {frame.width}x{frame.height}: the rest is cut off"
+    )
+    return left, top, frame.width - left - width, frame.height - top - height
 
 
 def describe_picture(

@@ -201,9 +201,11 @@ class FrameReader:
     def _planes(self, frame: VideoFrame, pts: int) -> tuple[Plane, ...]:
         """The frame's samples, if it is still the same kind of picture."""
         info = self._info
-        if (frame.width, frame.height) != (info.width, info.height):
+        left, top, right, bottom = info.crop
+        size = info.width + left + right, info.height + top + bottom
+        if (frame.width, frame.height) != size:
             cause = (
-                f"the frame size changes from {info.width}x{info.height} to "
+                f"the frame size changes from {size[0]}x{size[1]} to "
                 f"{frame.width}x{frame.height} at {self.where(pts)}"
             )
             raise InputError(self._path, cause, "Cut the file there, or keep one size.")
@@ -215,6 +217,8 @@ class FrameReader:
             )
         with reading(self._path, f"the frame at {self.where(pts)} cannot be used"):
             planes = self._copied(frame)
+        if any(info.crop):
+            planes = cropped(planes, info)
         if info.mirrored:
             return mirrored(planes, info.color)
         return planes
@@ -358,6 +362,27 @@ class FrameReader:
         if not self.corrupt:
             self.notices.append(f"the frame at {self.where(frame.pts)} is damaged in part")
         self.corrupt.append(frame.pts)
+
+
+def cropped(planes: Sequence[Plane], info: VideoInfo) -> tuple[Plane, ...]:
+    """What a container shows of a frame's planes.
+
+    Args:
+        planes: Planes as in `Frame`, of the size that is decoded.
+        info: The stream; its `crop` begins on whole chroma samples.
+
+    Returns:
+        Planes of its width and height, subsampled ones half as large, rounded up.
+    """
+    return tuple(_shown(plane, planes[0].shape, info) for plane in planes)
+
+
+def _shown(plane: Plane, whole: tuple[int, ...], info: VideoInfo) -> Plane:
+    """The part of one plane that is shown, given the first plane's (height, width)."""
+    left, top, _, _ = info.crop
+    y, x = (1 if plane.shape[k] == whole[k] else 2 for k in (0, 1))
+    height, width = -(-info.height // y), -(-info.width // x)
+    return plane[top // y :, left // x :][:height, :width].copy()
 
 
 def mirrored(planes: Sequence[Plane], color: ColorSpec) -> tuple[Plane, ...]:
