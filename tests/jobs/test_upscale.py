@@ -218,15 +218,6 @@ def test_a_cut_is_frame_exact(clip: ClipMaker, run: Run) -> None:
     assert abs(result.sound[-1] - result.sound[0] - Fraction("0.8")) < Fraction(1, 20)
 
 
-def test_an_end_takes_nothing_from_the_beginning(clip: ClipMaker, run: Run) -> None:
-    """With --end alone, sound that is heard before the first frame stays where it is."""
-    source = clip("in.mkv", range(400, 2000, 40), time_base=MS, codec="ffv1", sound=Fraction(2))
-    whole, result = Result(source), run(source, "out.mkv", end=Fraction("0.8"), encode=LOSSLESS)
-    assert len(result.times) == 20
-    assert whole.times[0] - whole.sound[0] > Fraction("0.3")
-    assert abs((result.times[0] - result.sound[0]) - (whole.times[0] - whole.sound[0])) < MS
-
-
 def test_sound_can_be_left_out(clip: ClipMaker, run: Run) -> None:
     """Without audio the result has no sound track."""
     source = clip("in.mp4", range(0, 5 * STEP, STEP), sound=Fraction(1, 5))
