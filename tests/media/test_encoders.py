@@ -187,6 +187,14 @@ def test_losing_samples_without_loss_is_told() -> None:
     assert choose(options, "matroska", SDR, rate=RATE).notices == ()
 
 
+def test_gray_is_full_range_where_nobody_says_so() -> None:
+    """Untagged gray is read as full range, so FFV1 in AVI keeps it; 4:2:0 there is studio range."""
+    gray = replace(SDR, chroma=Chroma.GRAY, full_range=True)
+    assert choose(EncodeOptions("ffv1"), "avi", gray, rate=RATE).color.full_range
+    full = replace(SDR, full_range=True)
+    assert not choose(EncodeOptions("ffv1"), "avi", full, rate=RATE).color.full_range
+
+
 def test_hdr_forced_into_eight_bits_is_noticed() -> None:
     """HDR in an 8-bit format works, with a warning about bands."""
     found = choose(EncodeOptions(pix_fmt="yuv420p"), "mp4", HDR)

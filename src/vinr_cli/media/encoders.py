@@ -656,16 +656,20 @@ def _settle_color(
             notices.append(f"{encoder} does not take {was}: {now} is used")
             if options.lossless:
                 notices.append("--lossless holds from there on: ffv1 and png take most layouts")
-    if settled.chroma is not Chroma.RGB and not _says_range(encoder, container):
+    if settled.chroma is not Chroma.RGB and not _says_range(encoder, container, settled):
         settled = replace(settled, full_range=False)
     if settled.chroma is not Chroma.C420 and settled.siting is Siting.TOPLEFT:
         settled = replace(settled, siting=Siting.LEFT)
     return settled, notices
 
 
-def _says_range(encoder: str, container: str) -> bool:
-    """Whether a result says that it is full range: in its stream, or in its container."""
-    return encoder in _FULL_RANGE or (encoder in RANGE_APART and container == "matroska")
+def _says_range(encoder: str, container: str, color: ColorSpec) -> bool:
+    """Whether a result says that it is full range: in its stream, or in its container.
+
+    Gray without a word is taken as full range by ffmpeg and all that are built on it.
+    """
+    said = container == "matroska" or (container == "avi" and color.chroma is Chroma.GRAY)
+    return encoder in _FULL_RANGE or (encoder in RANGE_APART and said)
 
 
 def _layouts(formats: tuple[str, ...], *, alpha: bool) -> set[tuple[Chroma, int]] | None:
