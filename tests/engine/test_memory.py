@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,67 @@ def test_freed_memory_is_kept() -> None:
     took, faults = done.stdout.split()
     if took == "True":
         assert int(faults) < 100
+
+
+def test_what_a_failed_computation_held_is_given_back() -> None:
+    """A tensor in a cycle, as an error's traceback makes them, is gone after `release`."""
+
+    class Held:
+        pass
+
+    tensor, holder = torch.zeros(1), Held()
+    vars(holder).update(itself=holder, tensor=tensor)
+    gone = weakref.ref(tensor)
+    del tensor, holder
+    memory.release(CPU)
+    assert gone() is None
+
+
+STARVED = """
+import itertools, resource, sys, torch
+from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.memory import keep_freed_memory
+from vinr_cli.model import ModelConfig, VideoINR
+
+keep_freed_memory()
+torch.manual_seed(0)
+torch.set_num_threads(2)
+network = VideoINR(ModelConfig.compact()).eval()
+lr, hr = (360, 640), (540, 960)
+frames = [torch.rand(3, *lr) for _ in range(4)]
+pairs = list(itertools.pairwise(frames))
+told = []
+
+def outputs(**options):
+    renderer = PairRenderer(network, lr, hr, **options)
+    with renderer.looking_ahead():
+        for i, pair in enumerate(pairs):
+            renderer.pair(*pair)
+            renderer.expect(pairs[i + 1 : i + 3])
+            yield from renderer.render_all([0.0, 0.5])
+
+wanted = [output.half() for output in outputs(tile=96, budget=1 << 26)]
+mapped = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+limit = mapped + (int(sys.argv[1]) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+made = list(outputs(budget=8 << 30, notify=told.append))
+assert len(made) == len(wanted) == 6
+assert told, "memory never ran out"
+worst = max(float((a - b.float()).abs().max()) for a, b in zip(made, wanted))
+assert worst < 1.5 / 255, worst
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS")
+@pytest.mark.parametrize("megabytes", [150, 300])
+def test_a_process_that_may_map_little_makes_every_frame(megabytes: int) -> None:
+    """Told that memory is plenty, under a real limit it runs out, goes on, and loses nothing."""
+    done = subprocess.run(
+        [sys.executable, "-c", STARVED, str(megabytes)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr

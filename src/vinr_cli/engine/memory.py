@@ -1,8 +1,10 @@
 """How much memory there is, what a pair of frames costs, and what an out-of-memory looks like."""
 
 import ctypes
+import gc
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -133,11 +135,20 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release(device: torch.device) -> None:
-    """Give cached blocks back, so that smaller tiles find contiguous memory."""
+    """Give cached blocks back, so that smaller tiles find contiguous memory.
+
+    Errors whose tracebacks hold tensors may be part of cycles, which are searched for first. On a
+    CPU it is what `keep_freed_memory` kept that is given back: oneDNN's code and threads' stacks
+    cannot be taken from the C library's heap.
+    """
+    gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+    elif sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # musl has none
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def keep_freed_memory() -> bool:
