@@ -5,10 +5,14 @@ from the published code, as in the program: the nearest LR pixel comes from inte
 function has both frame samplings.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
+from vinr_cli.model.align import AlignedFusion
+from vinr_cli.model.convlstm import DeformableLSTM
 from vinr_cli.model.published import PublishedVideoINR
 
 LIMIT = 1 - 1e-6
@@ -31,6 +35,38 @@ def deform_conv(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias: T
         read = F.grid_sample(maps, where, align_corners=False) * mask[:, k]
         total += F.conv2d(read.view(b, c, h, w), weight[:, :, k // 3, k % 3, None, None])
     return total + bias[:, None, None]
+
+
+def aligned(fusion: AlignedFusion, moving: Tensor, other: Tensor) -> Tensor:
+    """Two whole maps, reduced, aligned and fused; zeros are maps like any other."""
+    return cast(Tensor, fusion(fusion.levels(moving), fusion.levels(other)))
+
+
+def direction(net: DeformableLSTM, maps: list[Tensor]) -> list[Tensor]:
+    """A ConvLSTM over all steps, from states of zeros."""
+    hidden, memory = torch.zeros_like(maps[0]), torch.zeros_like(maps[0])
+    seen = []
+    for x in maps:
+        hidden, memory = aligned(net.pcd_h, x, hidden), aligned(net.pcd_c, x, memory)
+        hidden, memory = net.cell_list[0](x, (hidden, memory))
+        seen.append(hidden)
+    return seen
+
+
+def encode(network: PublishedVideoINR, frames: Tensor) -> Tensor:
+    """Features (B, 3, C, H, W) of pairs (B, 2, 3, H, W) whose sides are multiples of 4."""
+    first, second = (
+        network.feature_extraction(F.leaky_relu(network.conv_first(frames[:, i]), 0.1))
+        for i in (0, 1)
+    )
+    levels = network.levels(first), network.levels(second)
+    middle = network.fusion(network.pcd_align(*levels))
+    lstm = network.ConvBLSTM
+    maps = [first, middle, second]
+    ahead = direction(lstm.forward_net, maps)
+    back = direction(lstm.forward_net, maps[::-1])[::-1]
+    merged = [lstm.conv_1x1(torch.cat(pair, 1)) for pair in zip(ahead, back, strict=True)]
+    return torch.stack([network.recon_trunk(m) for m in merged], 1)
 
 
 def centres(n: int, *, rounded: bool) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.model import sampling
+from vinr_cli.model import deform, sampling
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.encoder import PublishedFeatures
 from vinr_cli.model.grid import Axis, Grid
@@ -177,6 +177,20 @@ def test_rendering_agrees_with_the_literal_formulas(
 
     assert out.shape == (2, 3, *size)
     assert relative_error(out, truth) < 1e-5
+
+
+def test_encoding_agrees_with_the_literal_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zero states, shared first steps and per-frame features change nothing but the time.
+
+    (Deformable convolutions find their positions in float32.)
+    """
+    network = small().double()
+    pair = frames(16, 24).double()
+    with torch.inference_mode():
+        ours = network.encode(pair).values
+        monkeypatch.setattr(deform, "deform_conv", oracle.deform_conv)
+        truth = oracle.encode(network, pair)
+    assert relative_error(ours, truth) < 1e-6
 
 
 def test_flows_matter() -> None:

@@ -1,0 +1,150 @@
+"""The published network against its formulas written down literally, on the same cores.
+
+Run it as ``python benchmarks/published.py`` (``--threads 1``). Both have the same seeded weights.
+Each works in a process of its own, which does the same several times; the quickest counts, since
+other programs only make things slower. Ours keeps freed memory, as the program does; the literal
+one (the tests' oracle) leaves that to the system, as a plain script would. Then each works once on
+larger frames, and its peak memory is printed.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import timeit
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from vinr_cli.engine.memory import keep_freed_memory
+from vinr_cli.model import Grid, ModelConfig, VideoINR, deform
+from vinr_cli.model.encoder import PublishedFeatures
+from vinr_cli.model.published import PublishedVideoINR
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
+import oracle
+import seeding
+
+SMALL, LARGE, SCALE = (64, 112), (180, 320), 4
+"""(height, width) of the LR frames for time and for memory."""
+
+KINDS = ("literal", "ours")
+
+Work = Callable[[], object]
+
+
+def published() -> PublishedVideoINR:
+    """The published configuration with the tests' seeded weights."""
+    network = VideoINR(ModelConfig.published()).eval()
+    seeding.seed_weights(network)
+    return cast(PublishedVideoINR, network)
+
+
+def enlarged(frames: Tensor) -> tuple[int, int]:
+    """(height, width) of the output."""
+    return SCALE * frames.shape[-2], SCALE * frames.shape[-1]
+
+
+def encode(kind: str, network: PublishedVideoINR, frames: Tensor) -> PublishedFeatures | Tensor:
+    """A pair's features; the literal ones alone."""
+    if kind == "ours":
+        return network.encode(frames)
+    with patch.object(deform, "deform_conv", oracle.deform_conv):
+        return oracle.encode(network, frames)
+
+
+def decode(
+    network: PublishedVideoINR, features: PublishedFeatures | Tensor, frames: Tensor, count: int
+) -> None:
+    """The colours at some times between two frames, the first frame's own among them.
+
+    Ours does once what needs no time.
+    """
+    times, size = [torch.tensor([k / count]) for k in range(count)], enlarged(frames)
+    if isinstance(features, Tensor):
+        for t in times:
+            oracle.decode(network, features, frames, t, size)
+        return
+    prepared = network.prepare(features, Grid.full((frames.shape[-2], frames.shape[-1]), size))
+    for t in times:
+        network.render(prepared, t)
+
+
+def works(kind: str) -> dict[str, Work]:
+    """What is timed, by name."""
+    network, frames = published(), seeding.frames(*SMALL)
+    features = encode(kind, network, frames)
+
+    def pair(count: int) -> None:
+        decode(network, encode(kind, network, frames), frames, count)
+
+    return {
+        "encoder": lambda: encode(kind, network, frames),
+        "decoder, two times": lambda: decode(network, features, frames, 2),
+        "all, 2 times": lambda: pair(2),
+        "all, 8 times": lambda: pair(8),
+    }
+
+
+def measure(kind: str, repeats: int) -> None:
+    """Print the least seconds of each work, and by how many MiB the peak rises on large frames."""
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    if kind == "ours":
+        keep_freed_memory()
+    found: dict[str, float] = {}
+    with torch.inference_mode():
+        if repeats == 0:
+            network, frames = published(), seeding.frames(*LARGE)
+            before = peak()
+            decode(network, encode(kind, network, frames), frames, 1)
+            found["memory"] = peak() - before
+        else:
+            for name, work in works(kind).items():
+                found[name] = min(timeit.repeat(work, number=1, repeat=repeats))
+    print(json.dumps(found))
+
+
+def peak() -> float:
+    """The process's peak so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def apart(kind: str, threads: int, repeats: int) -> dict[str, float]:
+    """What `measure` finds in a process of its own."""
+    command = [sys.executable, __file__, "--kind", kind, "--repeats", str(repeats)]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.kind:
+        measure(arguments.kind, arguments.repeats)
+        return 0
+    slow, quick = (apart(kind, arguments.threads, arguments.repeats) for kind in KINDS)
+    print(f"LR {SMALL[0]}x{SMALL[1]}, x{SCALE}, {arguments.threads} threads\n")
+    print("| | literal | ours | times as fast |\n|---|---|---|---|")
+    for name in slow:
+        seconds = f"{slow[name] * 1e3:.0f} ms | {quick[name] * 1e3:.0f} ms"
+        print(f"| {name} | {seconds} | {slow[name] / quick[name]:.1f} |")
+    literal, ours = (apart(kind, arguments.threads, 0)["memory"] for kind in KINDS)
+    print(f"\nPeak memory at LR {LARGE[0]}x{LARGE[1]}: {ours:.0f} of {literal:.0f} MiB", end=" ")
+    print(f"({100 * ours / literal:.0f} %)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
