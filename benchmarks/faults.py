@@ -7,6 +7,7 @@ opening and decoding the output. A row that is not as promised is marked, and th
 """
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -119,6 +120,9 @@ class Child:
     ) -> None:
         self._words = Path(tempfile.mkstemp(dir=folder, prefix="said-")[1])
         self._code: int | None = None
+        # The child has none of this process's threads: it must not free what waits for them.
+        gc.collect()
+        gc.freeze()
         self.pid = os.fork()
         if self.pid == 0:
             code = 70
@@ -135,6 +139,7 @@ class Child:
                 code = program(arguments)
             finally:
                 os._exit(code)
+        gc.unfreeze()
 
     def poll(self) -> int | None:
         """Exit code, negative for a signal; None while it runs."""
