@@ -129,6 +129,8 @@ class Child:
             try:
                 os.chdir(folder)
                 os.environ.update(variables)
+                # A shell ignores it for what it runs in the background.
+                signal.signal(signal.SIGINT, signal.default_int_handler)
                 with self._words.open("wb") as said, open(os.devnull, "r+b") as nothing:
                     os.dup2(nothing.fileno(), 0)
                     os.dup2(nothing.fileno(), 1)
