@@ -25,6 +25,9 @@ COMMON = [
     *("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-pthread"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
 ]
+NETWORKS = ("compact", "published")
+"""Sources that are compiled for each instruction set."""
+
 X86_BUILDS = {
     "avx512": "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma",
     "avx2": "-mavx2 -mfma",
@@ -81,10 +84,11 @@ def compile_library(library: Path) -> str | None:
         folder = Path(name)
         units = [
             (
-                SOURCES / "kernels.cpp",
-                folder / f"{build}.o",
+                SOURCES / f"{network}.cpp",
+                folder / f"{network}-{build}.o",
                 [f"-DVINR_BUILD={build}", *flags.split()],
             )
+            for network in NETWORKS
             for build, flags in builds.items()
         ]
         units.append((SOURCES / "dispatch.cpp", folder / "dispatch.o", ["-DVINR_X86"] * x86))

@@ -1,9 +1,10 @@
 """The published network against its formulas written down literally, on the same cores.
 
 Run it as ``python benchmarks/published.py`` (``--threads 1``). Both have the same seeded weights.
-Each works in a process of its own, which does the same several times; the quickest counts, since
-other programs only make things slower. Ours keeps freed memory, as the program does; the literal
-one (the tests' oracle) leaves that to the system, as a plain script would. Then each works once on
+Ours works in plain PyTorch and with the native kernels. Each kind has a process of its own, which
+does the same several times; the quickest counts, since other programs only make things slower. Ours
+keeps freed memory, as the program does; the literal one (the tests' oracle) leaves that to the
+system, as a plain script would. Then each works once on
 larger frames, and its peak memory is printed.
 """
 
@@ -34,7 +35,8 @@ import seeding
 SMALL, LARGE, SCALE = (64, 112), (180, 320), 4
 """(height, width) of the LR frames for time and for memory."""
 
-KINDS = ("literal", "ours")
+KINDS = {"literal": "0", "PyTorch": "0", "native": "1"}
+"""What does the work, and its setting of VINR_NATIVE."""
 
 Work = Callable[[], object]
 
@@ -53,7 +55,7 @@ def enlarged(frames: Tensor) -> tuple[int, int]:
 
 def encode(kind: str, network: PublishedVideoINR, frames: Tensor) -> PublishedFeatures | Tensor:
     """A pair's features; the literal ones alone."""
-    if kind == "ours":
+    if kind != "literal":
         return network.encode(frames)
     with patch.object(deform, "deform_conv", oracle.deform_conv):
         return oracle.encode(network, frames)
@@ -95,7 +97,7 @@ def works(kind: str) -> dict[str, Work]:
 def measure(kind: str, repeats: int) -> None:
     """Print the least seconds of each work, and by how many MiB the peak rises on large frames."""
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    if kind == "ours":
+    if kind != "literal":
         keep_freed_memory()
     found: dict[str, float] = {}
     with torch.inference_mode():
@@ -118,8 +120,8 @@ def peak() -> float:
 def apart(kind: str, threads: int, repeats: int) -> dict[str, float]:
     """What `measure` finds in a process of its own."""
     command = [sys.executable, __file__, "--kind", kind, "--repeats", str(repeats)]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "VINR_NATIVE": KINDS[kind]}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
@@ -134,15 +136,15 @@ def main() -> int:
     if arguments.kind:
         measure(arguments.kind, arguments.repeats)
         return 0
-    slow, quick = (apart(kind, arguments.threads, arguments.repeats) for kind in KINDS)
+    found = {k: apart(k, arguments.threads, arguments.repeats) for k in KINDS}
     print(f"LR {SMALL[0]}x{SMALL[1]}, x{SCALE}, {arguments.threads} threads\n")
-    print("| | literal | ours | times as fast |\n|---|---|---|---|")
-    for name in slow:
-        seconds = f"{slow[name] * 1e3:.0f} ms | {quick[name] * 1e3:.0f} ms"
-        print(f"| {name} | {seconds} | {slow[name] / quick[name]:.1f} |")
-    literal, ours = (apart(kind, arguments.threads, 0)["memory"] for kind in KINDS)
-    print(f"\nPeak memory at LR {LARGE[0]}x{LARGE[1]}: {ours:.0f} of {literal:.0f} MiB", end=" ")
-    print(f"({100 * ours / literal:.0f} %)")
+    print("| |" + "|".join(f" {kind} " for kind in KINDS) + "|\n|---|" + "---|" * len(KINDS))
+    for name, slow in found["literal"].items():
+        times = (f"{f[name] * 1e3:.0f} ms ({slow / f[name]:.1f} x)" for f in found.values())
+        print(f"| {name} | {' | '.join(times)} |")
+    memory = {k: apart(k, arguments.threads, 0)["memory"] for k in KINDS}
+    shares = (f"{m:.0f} MiB ({100 * m / memory['literal']:.0f} %)" for m in memory.values())
+    print(f"| peak memory at LR {LARGE[0]}x{LARGE[1]}, one time | {' | '.join(shares)} |")
     return 0
 
 

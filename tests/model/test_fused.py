@@ -18,7 +18,6 @@ from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.native import library as native
 
 TOLERANCE = 1e-5
-BUILDS = ("avx512", "avx2", "baseline")
 
 WIDE = ModelConfig.compact(blocks=1, pyramid=(8, 8, 8), key=4, fine=4)
 NARROW = ModelConfig.compact(
@@ -29,16 +28,6 @@ WIDEST = ModelConfig.compact(
     width=8, blocks=1, canvas=16, pyramid=(8, 8, 8), key=4, fine=4, hidden=64, motion_features=10,
     decoder_hidden=64,
 )  # fmt: skip
-
-
-@pytest.fixture(params=BUILDS)
-def build(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One build of the kernels, chosen; skips where the processor or the library lacks it."""
-    name = str(request.param)
-    monkeypatch.setenv(native.SWITCH, name)
-    if native.kernels() is None:
-        pytest.skip(f"no {name} kernels here")
-    return name
 
 
 def network(config: CompactConfig = NARROW, seed: int = 0) -> VideoINR:

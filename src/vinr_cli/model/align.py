@@ -8,11 +8,10 @@ side `_2` the second; the results stand side by side.
 from typing import cast
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
 from vinr_cli.model.deform import DeformConv
-from vinr_cli.model.layers import conv, double_size, lrelu
+from vinr_cli.model.layers import SLOPE, Convolution, conv, double_size, lrelu
 
 STRIDE = 4
 """LR pixels per cell of the coarsest level; heights and widths must be multiples of it."""
@@ -24,10 +23,10 @@ Levels = tuple[Tensor | None, Tensor, Tensor]
 class Pyramid(nn.Module):
     """Base of what has the four convolutions `fea_L2_conv1` to `fea_L3_conv2`."""
 
-    fea_L2_conv1: nn.Conv2d  # noqa: N815 - names of the published weights
-    fea_L2_conv2: nn.Conv2d  # noqa: N815
-    fea_L3_conv1: nn.Conv2d  # noqa: N815
-    fea_L3_conv2: nn.Conv2d  # noqa: N815
+    fea_L2_conv1: Convolution  # noqa: N815 - names of the published weights
+    fea_L2_conv2: Convolution  # noqa: N815
+    fea_L3_conv1: Convolution  # noqa: N815
+    fea_L3_conv2: Convolution  # noqa: N815
 
     def _add_pyramid(self, width: int) -> None:
         for level in (2, 3):
@@ -36,7 +35,7 @@ class Pyramid(nn.Module):
 
     def levels(self, x: Tensor) -> Levels:
         """The map and its two reductions."""
-        return (x, *self._reductions(lrelu(self.fea_L2_conv1(x))))
+        return (x, *self._reductions(self.fea_L2_conv1.run(x, slope=SLOPE)))
 
     def levels_of_zeros(self, like: Tensor) -> Levels:
         """The same for a map of zeros shaped as `like`: the reductions are not zero."""
@@ -48,9 +47,9 @@ class Pyramid(nn.Module):
         return None, second.expand(b, -1, -1, -1), third.expand(b, -1, -1, -1)
 
     def _reductions(self, half: Tensor) -> tuple[Tensor, Tensor]:
-        second = lrelu(self.fea_L2_conv2(half))
-        third = lrelu(self.fea_L3_conv1(second))
-        return second, lrelu(self.fea_L3_conv2(third))
+        second = self.fea_L2_conv2.run(half, slope=SLOPE)
+        third = self.fea_L3_conv1.run(second, slope=SLOPE)
+        return second, self.fea_L3_conv2.run(third, slope=SLOPE)
 
 
 class PyramidAlign(nn.Module):
@@ -91,37 +90,37 @@ class PyramidAlign(nn.Module):
 
     def _side(self, side: int, moving: Levels, other: Levels) -> Tensor:
         third = self._guide(3, side, moving, other, None)
-        aligned = lrelu(self._part(f"L3_dcnpack_{side}")(moving[2], third))
+        aligned = self._deform(3, side)(moving[2], third, slope=SLOPE)
         second = self._guide(2, side, moving, other, third)
-        found = self._part(f"L2_dcnpack_{side}")(moving[1], second)
+        found = self._deform(2, side)(moving[1], second)
         below = double_size(aligned)
-        aligned = lrelu(self._part(f"L2_fea_conv_{side}")(torch.cat([found, below], 1)))
+        aligned = self._conv(f"L2_fea_conv_{side}").run(found, below, slope=SLOPE)
         below = double_size(aligned)
-        deform = cast(DeformConv, self._part(f"L1_dcnpack_{side}"))
+        deform = self._deform(1, side)
         if moving[0] is None:  # nothing to move: wherever it is read, only the bias remains
             found = deform.bias[None, :, None, None].to(below.dtype).expand_as(below)
         else:
             found = deform(moving[0], self._guide(1, side, moving, other, second))
-        out: Tensor = self._part(f"L1_fea_conv_{side}")(torch.cat([found, below], 1))
-        return out
+        return self._conv(f"L1_fea_conv_{side}").run(found, below)
 
     def _guide(
         self, level: int, side: int, moving: Levels, other: Levels, below: Tensor | None
     ) -> Tensor:
         """What a level's offsets are read from, with what the level below found."""
-        first = cast(nn.Conv2d, self._part(f"L{level}_offset_conv1_{side}"))
-        a, b = cast(Tensor, moving[level - 1]), other[level - 1]
-        if b is None:  # zeros: half of the weights have nothing to do
-            guide = lrelu(F.conv2d(a, first.weight[:, : a.shape[1]], first.bias, padding=1))
-        else:
-            guide = lrelu(first(torch.cat([a, b], 1)))
-        if below is not None:
-            guide = torch.cat([guide, double_size(below) * 2], 1)
-        guide = lrelu(self._part(f"L{level}_offset_conv2_{side}")(guide))
-        return guide if below is None else lrelu(self._part(f"L{level}_offset_conv3_{side}")(guide))
+        at = f"L{level}_offset_conv"
+        first = self._conv(f"{at}1_{side}")
+        guide = first.run(cast(Tensor, moving[level - 1]), other[level - 1], slope=SLOPE)
+        second = self._conv(f"{at}2_{side}")
+        if below is None:
+            return second.run(guide, slope=SLOPE)
+        guide = second.run(guide, double_size(below) * 2, slope=SLOPE)
+        return self._conv(f"{at}3_{side}").run(guide, slope=SLOPE)
 
-    def _part(self, name: str) -> nn.Module:
-        return self.get_submodule(name)
+    def _conv(self, name: str) -> Convolution:
+        return cast(Convolution, self.get_submodule(name))
+
+    def _deform(self, level: int, side: int) -> DeformConv:
+        return cast(DeformConv, self.get_submodule(f"L{level}_dcnpack_{side}"))
 
 
 class AlignedFusion(Pyramid):

@@ -47,7 +47,7 @@ class Cell(nn.Module):
     def forward(self, x: Tensor, state: State) -> State:
         """One step; all maps are (B, width, H, W)."""
         hidden, memory = state
-        keep_new, keep_old, show, new = self.conv(torch.cat([x, hidden], 1)).chunk(4, 1)
+        keep_new, keep_old, show, new = self.conv.run(x, hidden).chunk(4, 1)
         memory = torch.sigmoid(keep_old) * memory + torch.sigmoid(keep_new) * torch.tanh(new)
         return torch.sigmoid(show) * torch.tanh(memory), memory
 

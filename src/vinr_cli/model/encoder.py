@@ -17,7 +17,7 @@ from torch import Tensor
 from vinr_cli.model.align import STRIDE, Levels, Pyramid, PyramidAlign
 from vinr_cli.model.config import PublishedConfig
 from vinr_cli.model.convlstm import BidirectionalLSTM, State, StepInput
-from vinr_cli.model.layers import conv, lrelu, trunk, without_autocast
+from vinr_cli.model.layers import Trunk, conv, lrelu, without_autocast
 from vinr_cli.model.videoinr import Features, FrameFeatures
 
 
@@ -51,12 +51,12 @@ class Encoder(Pyramid):
     def _add_encoder(self, config: PublishedConfig) -> None:
         width, groups = config.width, config.deform_groups
         self.conv_first = conv(3, width)
-        self.feature_extraction = trunk(width, config.front_blocks)
+        self.feature_extraction = Trunk(width, config.front_blocks)
         self._add_pyramid(width)
         self.pcd_align = PyramidAlign(width, groups)
         self.fusion = conv(2 * width, width, kernel=1)
         self.ConvBLSTM = BidirectionalLSTM(width, groups)
-        self.recon_trunk = trunk(width, config.back_blocks)
+        self.recon_trunk = Trunk(width, config.back_blocks)
 
     def encode_frame(self, frame: Tensor) -> PublishedFrame:
         """See `VideoINR.encode_frame`."""

@@ -77,10 +77,7 @@ def available(config: CompactConfig, *tensors: Tensor) -> native.Kernels | None:
         and max(config.hidden, config.decoder_hidden) <= native.WIDEST
         and 6 + config.motion_features <= native.LANE
     )
-    plain = all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)
-    if not fits or not plain or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
-        return None
-    return native.kernels()
+    return native.kernels_for(*tensors) if fits else None
 
 
 def paint(
@@ -107,7 +104,7 @@ def paint(
     row_start, row_weight = cubic_taps(height, factors[0])
     col_start, col_weight = cubic_taps(width, factors[1])
     for canvas, picture in zip(cells, frame.float().contiguous(), strict=True):
-        kernels.enlarge(
+        kernels.run(
             native.EnlargeJob(
                 frame=native.floats(picture),
                 canvas=native.floats(canvas),
@@ -171,7 +168,7 @@ def time_map(
     out = torch.empty(height, width, native.LANE)
     state, motion, shift = state.permute(1, 2, 0).contiguous(), motion.contiguous(), shift.float()
     middle, last = (_weights(layer) for layer in layers)
-    kernels.time(
+    kernels.run(
         native.TimeJob(
             state=native.floats(state),
             motion=native.floats(motion),
@@ -207,7 +204,7 @@ def decode(
     height, width, fy, fx, channels = canvases[0].shape
     first, middle, last = (_weights(layer) for layer in layers)
     shift = shift.contiguous()
-    kernels.render(
+    kernels.run(
         native.RenderJob(
             canvas=(native.Floats * 2)(*(native.floats(c) for c in canvases)),
             motion=native.floats(motion),

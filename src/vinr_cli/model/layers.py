@@ -7,12 +7,15 @@ keeps the weights as they were trained.
 
 import math
 from collections.abc import Sequence
+from ctypes import c_int32
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
+
+from vinr_cli.native import library as native
 
 SLOPE = 0.1
 """Of the leaky ReLUs."""
@@ -26,9 +29,126 @@ PIXEL_GROUP = 16
 convolution to oneDNN even on one thread."""
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size (at stride 1)."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+class Convolution(nn.Conv2d):
+    """A convolution that keeps the size (at stride 1), with what comes before and after it.
+
+    3x3 convolutions of many channels at stride 1 run in native kernels where these are there:
+    Winograd's F(4x4, 3x3), in float32. The transformed weights are kept.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        kernel: Side.
+        stride: Step.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, stride, kernel // 2)
+        self._packed: tuple[object, Tensor] | None = None
+
+    def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
+        self._packed = None
+        super()._load_from_state_dict(*args, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle takes along: not the transformed weights."""
+        return self.__dict__ | {"_packed": None}
+
+    def run(
+        self,
+        first: Tensor,
+        second: Tensor | None = None,
+        *,
+        slope: float = 1.0,
+        plus: Tensor | None = None,
+        spare: Tensor | None = None,
+    ) -> Tensor:
+        """Convolve, then a leaky ReLU, then add.
+
+        Args:
+            first: (B, C, H, W); where fewer channels are given than the layer has, the rest are
+                zeros.
+            second: (B, C', H, W), beside the first; None is zeros.
+            slope: Of the leaky ReLU: 1 is none, 0 a plain one.
+            plus: (B, N, H, W), added at the end.
+            spare: A map like the result that nobody needs any more (`plus` may be it). The result
+                may be put there, but need not.
+
+        Returns:
+            (B, N, H, W).
+        """
+        kernels = self._kernels(first)
+        if kernels is not None:
+            return self._run_native(kernels, first, second, slope=slope, plus=plus, spare=spare)
+        if second is not None:
+            first = torch.cat([first, second], 1)
+        weight = self.weight[:, : first.shape[1]]
+        y = F.conv2d(first, weight, self.bias, self.stride, self.padding)
+        if slope != 1:
+            y = F.leaky_relu(y, slope, inplace=True) if slope else F.relu(y, inplace=True)
+        if plus is None:
+            return y
+        return y.add_(plus) if y.dtype == plus.dtype else plus + y
+
+    def _kernels(self, x: Tensor) -> native.Kernels | None:
+        fits = self.kernel_size == (3, 3) and self.stride == (1, 1)
+        if not fits or x.shape[1] % native.LANE or self.in_channels % native.LANE:
+            return None
+        return native.kernels_for(x, self.weight)
+
+    def _run_native(
+        self,
+        kernels: native.Kernels,
+        first: Tensor,
+        second: Tensor | None,
+        *,
+        slope: float,
+        plus: Tensor | None,
+        spare: Tensor | None,
+    ) -> Tensor:
+        maps = [channels_last(m) for m in (first, second) if m is not None]
+        batch, height, width, channels = maps[0].shape
+        shape = batch, height, width, self.out_channels
+        out = native.empty(*shape) if spare is None else spare.permute(0, 2, 3, 1)
+        if out.shape != shape or not out.is_contiguous():
+            out = native.empty(*shape)
+        weight, bias = self._transformed(kernels), cast(Tensor, self.bias)
+        added = None if plus is None else channels_last(plus)
+        kernels.run(
+            native.ConvJob(
+                source=(native.Floats * 2)(*(native.floats(m) for m in maps)),
+                weight=native.floats(weight),
+                bias=native.floats(bias),
+                plus=None if added is None else native.floats(added),
+                channels=(c_int32 * 2)(channels, self.in_channels - channels),
+                batch=batch,
+                height=height,
+                width=width,
+                outputs=self.out_channels,
+                slope=slope,
+                out=native.floats(out),
+            )
+        )
+        return out.permute(0, 3, 1, 2)
+
+    def _transformed(self, kernels: native.Kernels) -> Tensor:
+        """The weights as the kernels want them, made anew whenever they have changed."""
+        weight = self.weight
+        # Autograd counts changes, except of what was made in inference mode.
+        version = 0 if weight.is_inference() else weight._version
+        key = kernels, weight.data_ptr(), version
+        if self._packed is None or self._packed[0] != key:
+            self._packed = key, kernels.pack_convolution(weight.detach().contiguous())
+        return self._packed[1]
+
+
+conv = Convolution
+"""The published code's word for it."""
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """(B, C, H, W) as a contiguous (B, H, W, C)."""
+    return x.permute(0, 2, 3, 1).contiguous()
 
 
 def lrelu(x: Tensor) -> Tensor:
@@ -56,13 +176,28 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
-        y: Tensor = self.conv2(F.relu(self.conv1(x)))
-        return x + y
+        return self.conv2.run(self.conv1.run(x, slope=0), plus=x)
 
 
-def trunk(width: int, blocks: int) -> nn.Sequential:
-    """A chain of residual blocks."""
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+class Trunk(nn.Sequential):
+    """A chain of residual blocks that needs the memory of three maps.
+
+    Args:
+        width: Channels.
+        blocks: How many.
+    """
+
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__(*(ResidualBlock(width) for _ in range(blocks)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        mine = between = None
+        for block in self:
+            layers = cast(ResidualBlock, block)
+            between = layers.conv1.run(x, slope=0, spare=between)
+            x = mine = layers.conv2.run(between, plus=x, spare=mine)
+        return x
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -18,6 +18,7 @@ device-specific operations and tested on the CPU; for parity on CUDA, turn TF32 
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from torch import Tensor
 from vinr_cli.model.config import PublishedConfig
 from vinr_cli.model.decoder import DecoderQuery, needed, targets
 from vinr_cli.model.encoder import Encoder, PublishedFeatures
+from vinr_cli.model.fused_sines import available, fused_field, fused_paint
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.layers import Folded, SineNet, conv, product
 from vinr_cli.model.motion import Lattice, MotionQuery
@@ -81,14 +83,14 @@ class PublishedVideoINR(Encoder, VideoINR, config=PublishedConfig):
         halo: LR pixels around a tile that its result depends on in practice. (In theory the
             encoder reaches further than that, and a large motion too.)
         alignment: Tiles begin at multiples of this many LR pixels.
-        pair_bytes: 650 MiB above the idle process for 320x180 at x4 on one thread and 490 MiB at
-            x1 are 8,700 and 180 a pixel; here with a margin.
+        pair_bytes: 0.95 to 1.2 GiB above the idle process for 320x180 at x4 with native kernels
+            (0.63 to 0.79 without), as `benchmarks/published.py` finds.
     """
 
     config: PublishedConfig
     halo = 64
     alignment = 4
-    pair_bytes = (12_000, 400)
+    pair_bytes = (16_000, 400)
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__(config)
@@ -163,12 +165,17 @@ class PublishedVideoINR(Encoder, VideoINR, config=PublishedConfig):
         grid = prepared.grid
         space = SpaceQuery.of(nets.space, prepared.space[pair], grid, t)
         motion = self._motion(prepared, nets.motion, pair, t)
-        hr, flow = _field(space, motion, grid)
+        kernels = available(self.config, space.table)
+        field = _field if kernels is None else partial(fused_field, kernels)
+        hr, flow = field(space, grid, motion)
         where = targets(flow, grid.rows, grid.cols)
         wider = _wider(where, grid)
         if wider is not grid:
-            hr = _features(SpaceQuery.of(nets.space, prepared.space[pair], wider, t), wider)
+            space = SpaceQuery.of(nets.space, prepared.space[pair], wider, t)
+            hr, _ = field(space, wider, None)
         decoder = self._decoder(prepared, nets.decoder, pair, t, hr=hr, grid=wider)
+        if kernels is not None:
+            return fused_paint(kernels, decoder, where)
         return _paint(decoder, where)
 
     def _motion(
@@ -230,29 +237,21 @@ def _wider(where: Tensor, grid: Grid) -> Grid:
     return grid if wider == grid else wider
 
 
-def _field(space: SpaceQuery, motion: MotionQuery, grid: Grid) -> tuple[Tensor, Tensor]:
-    """HR features as a bordered table (h + 2, w + 2, width), and flows (h · w, 4)."""
+def _field(space: SpaceQuery, grid: Grid, motion: MotionQuery | None) -> tuple[Tensor, Tensor]:
+    """HR features as a bordered table (h + 2, w + 2, width), and flows (h · w, 4).
+
+    (h · w, 0) without `motion`.
+    """
     height, width = grid.shape
     features, flows = _Rows(height, width), _Rows(height, width)
 
     def make(top: int, bottom: int) -> None:
         hr = space.rows(top, bottom)
         features.put(hr, top, bottom, border=1)
-        flows.put(motion.rows(hr, top, bottom), top, bottom)
+        flows.put(motion.rows(hr, top, bottom) if motion else hr[:, :0], top, bottom)
 
     in_bands(height, width, space.table.device, make)
     return features.value, flows.value.flatten(0, 1)
-
-
-def _features(space: SpaceQuery, grid: Grid) -> Tensor:
-    """HR features alone, as a bordered table (h + 2, w + 2, width)."""
-    features = _Rows(*grid.shape)
-
-    def make(top: int, bottom: int) -> None:
-        features.put(space.rows(top, bottom), top, bottom, border=1)
-
-    in_bands(*grid.shape, space.table.device, make)
-    return features.value
 
 
 def _paint(decoder: DecoderQuery, where: Tensor) -> Tensor:

@@ -1,137 +1,11 @@
-// The kernels, written with the vector types of GCC and Clang and compiled once per instruction
-// set: VINR_BUILD names the build. Pixels are rows of channels, so a bilinear read is a few vector
-// loads, and a layer is a small matrix product whose operands stay in registers and L1.
+// The compact network's kernels, compiled once per instruction set: VINR_BUILD names the build.
+// Pixels are rows of channels, so a bilinear read is a few vector loads, and a layer is a small
+// matrix product whose operands stay in registers and the first cache.
 #include "kernels.hpp"
-
-#include <cmath>
-#include <cstring>
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
+#include "layers.hpp"
 
 namespace vinr {
 namespace {
-
-#if defined(__AVX512F__)
-constexpr int kVector = 16, kPixels = 12;
-#elif defined(__AVX2__)
-constexpr int kVector = 8, kPixels = 6;
-#else
-constexpr int kVector = 4, kPixels = 4;
-#endif
-static_assert(kBlock % kPixels == 0 && kLane % kVector == 0, "blocks are whole");
-
-typedef float V __attribute__((vector_size(kVector * 4)));
-typedef int32_t I __attribute__((vector_size(kVector * 4)));
-typedef float Four __attribute__((vector_size(16)));
-
-template <class T>
-inline T load(const float* p) {
-    T v;
-    std::memcpy(&v, p, sizeof v);
-    return v;
-}
-template <class T>
-inline void store(float* p, T v) {
-    std::memcpy(p, &v, sizeof v);
-}
-inline V all(float x) { return V{} + x; }
-inline V larger(V a, V b) { return a > b ? a : b; }
-
-// The first n floats at p, zeros after them; nothing beyond them is touched.
-inline V load_some(const float* p, int n) {
-    if (n >= kVector) return load<V>(p);
-#if defined(__AVX512F__)
-    return (V)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
-#elif defined(__AVX2__)
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return (V)_mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
-#else
-    V v{};
-    for (int i = 0; i < n; ++i) v[i] = p[i];
-    return v;
-#endif
-}
-
-// exp for x <= 0: 2^n times a polynomial of the rest (Cephes' coefficients), below 2 ulp.
-inline V exponential(V x) {
-    x = larger(x, all(-87.0f));
-    const V magic = all(12582912.0f);
-    V n = x * 1.44269504f + magic;
-    n = n - magic;
-    V r = x - n * 0.693359375f;
-    r = r + n * 2.12194440e-4f;
-    V p = all(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    const I bits = (__builtin_convertvector(n, I) + 127) << 23;
-    return p * (V)bits;
-}
-
-// ---- layers -------------------------------------------------------------------------------------
-
-inline int padded(int outputs) {
-    return outputs <= kLane ? kLane : (outputs + 31) / 32 * 32;
-}
-// Columns done together: two vectors where there are 32 registers, else what 16 hold.
-inline int columns_of(int outputs) {
-    return padded(outputs) == kLane || kVector < 16 ? kLane : 32;
-}
-
-// Weights as (block of columns, input, column in the block), padded with zeros; shift joins bias.
-void pack(const Layer& layer, float* weight, float* bias, const float* shift) {
-    const int n = padded(layer.outputs), block = columns_of(layer.outputs), k = layer.inputs;
-    for (int o = 0; o < n; ++o) {
-        const bool real = o < layer.outputs;
-        bias[o] = real ? layer.bias[o] + (shift ? shift[o] : 0.0f) : 0.0f;
-        float* to = weight + static_cast<int64_t>(o / block) * k * block + o % block;
-        for (int i = 0; i < k; ++i)
-            to[static_cast<int64_t>(i) * block] =
-                real ? layer.weight[static_cast<int64_t>(o) * k + i] : 0.0f;
-    }
-}
-
-// kPixels rows of x times a block of columns.
-template <int NV, bool RELU>
-inline void product(int inputs, const float* x, int pitch, const float* w, const float* bias,
-                    float* y, int out_pitch) {
-    V sum[kPixels][NV];
-    for (int p = 0; p < kPixels; ++p)
-        for (int v = 0; v < NV; ++v) sum[p][v] = load<V>(bias + v * kVector);
-    for (int k = 0; k < inputs; ++k) {
-        V b[NV];
-        for (int v = 0; v < NV; ++v) b[v] = load<V>(w + (k * NV + v) * kVector);
-#pragma GCC unroll 12
-        for (int p = 0; p < kPixels; ++p) {
-            const V a = all(x[p * pitch + k]);
-            for (int v = 0; v < NV; ++v) sum[p][v] += a * b[v];
-        }
-    }
-    for (int p = 0; p < kPixels; ++p)
-        for (int v = 0; v < NV; ++v)
-            store(y + p * out_pitch + v * kVector,
-                  RELU ? larger(sum[p][v], V{}) : sum[p][v]);
-}
-
-// A layer on kBlock pixels.
-template <bool RELU>
-void layer(const Layer& l, const float* w, const float* bias, const float* x, int pitch, float* y,
-           int out_pitch) {
-    const int n = padded(l.outputs), block = columns_of(l.outputs);
-    for (int o = 0; o < n; o += block, w += static_cast<int64_t>(l.inputs) * block)
-        for (int p = 0; p < kBlock; p += kPixels) {
-            const float* from = x + p * pitch;
-            float* to = y + p * out_pitch + o;
-            if (block == kLane)
-                product<kLane / kVector, RELU>(l.inputs, from, pitch, w, bias + o, to, out_pitch);
-            else
-                product<32 / kVector, RELU>(l.inputs, from, pitch, w, bias + o, to, out_pitch);
-        }
-}
 
 // ---- time INR -----------------------------------------------------------------------------------
 
@@ -154,8 +28,10 @@ void time_blocks(const TimeJob& job, const Packed& packed, int64_t begin, int64_
                 a[p * kWidest + i] = x > 0 ? x : 0;
             }
         }
-        layer<true>(job.middle, packed.weight[0], packed.bias[0], a, kWidest, b, kWidest);
-        layer<false>(job.last, packed.weight[1], packed.bias[1], b, kWidest, c, kLane);
+        layer<After::relu, false, kWidest>(job.middle, packed.weight[0], packed.bias[0], a,
+                                           kWidest, b, kWidest);
+        layer<After::nothing, false, kWidest>(job.last, packed.weight[1], packed.bias[1], b,
+                                              kWidest, c, kLane);
         float* out = job.out + start * kLane;
         std::memcpy(out, c, sizeof(float) * count * kLane);
         for (int p = 0; p < count; ++p) {
@@ -201,11 +77,6 @@ inline void find_taps(const float* column, const float* row, int height, int wid
         taps.left[p] = packed.column[ix[p]];
         taps.right[p] = packed.column[jx[p]];
     }
-}
-
-template <class T>
-inline T mix(T a, T b, float share) {
-    return a + (b - a) * share;
 }
 
 // Canvas channels at the taps, into rows of `pitch` floats; up to kLane floats a row are written.
@@ -286,7 +157,7 @@ inline void motion_line(const RenderJob& job, float row, float* line) {
         store(line + i, mix(load<V>(a + i), load<V>(b + i), share));
 }
 
-// Unit: an output row. Scratch: scratch_floats() in dispatch.cpp.
+// Unit: an output row. Scratch: as vinr_render in dispatch.cpp says.
 void render_rows(const RenderJob& job, const Packed& packed, int64_t begin, int64_t end,
                  float* scratch) {
     const int c = job.channels, pitch = job.first.inputs + kLane, stay_at = 2 * c;
@@ -344,9 +215,11 @@ void render_rows(const RenderJob& job, const Packed& packed, int64_t begin, int6
                 }
                 std::memcpy(to + 6, motion + p * kLane + 4, sizeof(float) * (kLane - 4));
             }
-            layer<true>(job.first, packed.weight[0], packed.bias[0], seen, pitch, a, kWidest);
-            layer<true>(job.middle, packed.weight[1], packed.bias[1], a, kWidest, b, kWidest);
-            layer<false>(job.last, packed.weight[2], packed.bias[2], b, kWidest, out, kLane);
+            layer<After::relu>(job.first, packed.weight[0], packed.bias[0], seen, pitch, a, kWidest);
+            layer<After::relu, false, kWidest>(job.middle, packed.weight[1], packed.bias[1], a,
+                                               kWidest, b, kWidest);
+            layer<After::nothing, false, kWidest>(job.last, packed.weight[2], packed.bias[2], b,
+                                                  kWidest, out, kLane);
             blend(job, motion, out, seen, pitch, stay_at, colours);
             for (int k = 0; k < 3; ++k)
                 std::memcpy(job.out + (static_cast<int64_t>(k) * job.height + row) * job.width +
@@ -388,12 +261,7 @@ void enlarge_rows(const EnlargeJob& job, const Packed& packed, int64_t begin, in
 
 }  // namespace
 
-#define VINR_JOIN(a, b) a##b
-#define VINR_NAME(build) VINR_JOIN(kernels_, build)
-#define VINR_TEXT(x) VINR_STRING(x)
-#define VINR_STRING(x) #x
-extern const Kernels VINR_NAME(VINR_BUILD);
-const Kernels VINR_NAME(VINR_BUILD) = {VINR_TEXT(VINR_BUILD), pack, time_blocks, render_rows,
-                                       enlarge_rows};
+extern const CompactKernels VINR_NAME(compact_, VINR_BUILD);
+const CompactKernels VINR_NAME(compact_, VINR_BUILD) = {time_blocks, render_rows, enlarge_rows};
 
 }  // namespace vinr

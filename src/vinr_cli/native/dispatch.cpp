@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
+#include <memory>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -16,43 +16,51 @@
 namespace vinr {
 
 #if defined(VINR_X86)
-extern const Kernels kernels_avx512;
-extern const Kernels kernels_avx2;
+extern const CompactKernels compact_avx512, compact_avx2;
+extern const PublishedKernels published_avx512, published_avx2;
 #endif
-extern const Kernels kernels_baseline;
+extern const CompactKernels compact_baseline;
+extern const PublishedKernels published_baseline;
 
 namespace {
 
-const Kernels* supported(int index) {
+struct Build {
+    const CompactKernels* compact;
+    const PublishedKernels* published;
+};
+
+Build supported(int index) {
     switch (index) {
 #if defined(VINR_X86)
         case 0:
-            return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
-                       ? &kernels_avx512
-                       : nullptr;
+            if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+                return {&compact_avx512, &published_avx512};
+            break;
         case 1:
-            return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kernels_avx2
-                                                                                   : nullptr;
+            if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+                return {&compact_avx2, &published_avx2};
+            break;
 #endif
         case 2:
-            return &kernels_baseline;
+            return {&compact_baseline, &published_baseline};
         default:
-            return nullptr;
+            break;
     }
+    return {nullptr, nullptr};
 }
 
-// Floats of scratch memory with 64-byte alignment.
+// Floats of scratch memory with 64-byte alignment; not set to anything.
 class Scratch {
 public:
-    explicit Scratch(size_t floats) : memory_(floats * sizeof(float) + 64) {}
+    explicit Scratch(size_t floats) : memory_(new float[floats + 16]) {}
     float* get() {
-        const auto address = reinterpret_cast<uintptr_t>(memory_.data());
+        const auto address = reinterpret_cast<uintptr_t>(memory_.get());
         return reinterpret_cast<float*>((address + 63) & ~static_cast<uintptr_t>(63));
     }
 
 private:
-    std::vector<unsigned char> memory_;
+    std::unique_ptr<float[]> memory_;
 };
 
 // Calls work(begin, end, scratch) for chunks of [0, units) on up to `threads` threads.
@@ -65,7 +73,8 @@ void share_out(int64_t units, int64_t chunk, int threads, size_t floats, const W
     };
     const int64_t chunks = (units + chunk - 1) / chunk;
     const int64_t count = threads < chunks ? threads : chunks;
-    std::vector<Scratch> memory(static_cast<size_t>(count < 1 ? 1 : count), Scratch(floats));
+    std::vector<Scratch> memory;
+    for (int64_t i = 0; i < count || i == 0; ++i) memory.emplace_back(floats);
     std::vector<std::thread> team;
     for (int64_t i = 1; i < count; ++i) {
         try {
@@ -92,18 +101,36 @@ struct Places {
     }
 };
 
-struct Weights {
-    std::vector<Scratch> memory;
-    Packed packed{};
-    void add(const Kernels& kernels, const Layer& layer, const float* shift) {
-        const size_t at = memory.size() / 2, widest = kWidest;
-        memory.emplace_back(static_cast<size_t>(layer.inputs) * widest);
-        packed.weight[at] = memory.back().get();
-        memory.emplace_back(widest);
-        packed.bias[at] = memory.back().get();
-        kernels.pack(layer, packed.weight[at], packed.bias[at], shift);
+// Packed weights of layers, and their memory.
+class Weights {
+public:
+    explicit Weights(const PublishedKernels& kernels) : kernels_(kernels) {}
+    void add(const Layer& layer, const float* shift, float** weight, float** bias) {
+        take(layer, weight, bias);
+        kernels_.pack(layer, *weight, *bias, shift);
     }
-    Weights() { memory.reserve(6); }  // so that none moves
+    // `few`: the last layer has at most four outputs.
+    void add(const SineNet& net, bool few, float** weight, float** bias) {
+        for (int i = 0; i < net.count; ++i) {
+            take(net.layers[i], weight + i, bias + i);
+            if (few && i + 1 == net.count)
+                kernels_.pack_few(net.layers[i], weight[i], bias[i]);
+            else
+                kernels_.pack(net.layers[i], weight[i], bias[i], nullptr);
+        }
+    }
+
+private:
+    void take(const Layer& layer, float** weight, float** bias) {
+        const auto floats = kernels_.packed_floats(layer.inputs, layer.outputs);
+        memory_.emplace_back(static_cast<size_t>(floats));
+        *weight = memory_.back().get();
+        memory_.emplace_back(static_cast<size_t>(kernels_.packed_floats(1, layer.outputs)));
+        *bias = memory_.back().get();
+    }
+
+    const PublishedKernels& kernels_;
+    std::vector<Scratch> memory_;
 };
 
 template <class Work>
@@ -123,54 +150,56 @@ using namespace vinr;
 
 extern "C" {
 
-// Counts changes of the structures above; the caller refuses another number.
-VINR_API int vinr_abi(void) { return 1; }
+// Counts changes of the structures in kernels.hpp; the caller refuses another number.
+VINR_API int vinr_abi(void) { return 2; }
 
 // The name of build `index` (0, 1, 2: best first), or null where the processor cannot run it.
 VINR_API const char* vinr_build(int index) {
-    const Kernels* kernels = supported(index);
-    return kernels ? kernels->name : nullptr;
+    const Build build = supported(index);
+    return build.published ? build.published->name : nullptr;
 }
 
 // All return 0, or 1 when memory ran out. `build` is an index that vinr_build names.
 VINR_API int vinr_time(const TimeJob* job, int build, int threads) {
     return guarded([&] {
-        const Kernels& kernels = *supported(build);
-        Weights weights;
-        weights.add(kernels, job->middle, nullptr);
-        weights.add(kernels, job->last, nullptr);
+        const CompactKernels& kernels = *supported(build).compact;
+        Weights weights(*supported(build).published);
+        Packed packed{};
+        weights.add(job->middle, nullptr, &packed.weight[0], &packed.bias[0]);
+        weights.add(job->last, nullptr, &packed.weight[1], &packed.bias[1]);
         share_out((job->pixels + kBlock - 1) / kBlock, 8, threads,
                   kBlock * (2 * kWidest + kLane),
                   [&](int64_t begin, int64_t end, float* scratch) {
-                      kernels.time(*job, weights.packed, begin, end, scratch);
+                      kernels.time(*job, packed, begin, end, scratch);
                   });
     });
 }
 
 VINR_API int vinr_render(const RenderJob* job, int build, int threads) {
     return guarded([&] {
-        const Kernels& kernels = *supported(build);
+        const CompactKernels& kernels = *supported(build).compact;
         const Places places(job->lr_height, job->lr_width, job->factor_y, job->factor_x,
                             job->channels);
-        Weights weights;
-        weights.add(kernels, job->first, job->shift);
-        weights.add(kernels, job->middle, nullptr);
-        weights.add(kernels, job->last, nullptr);
-        weights.packed.line = places.line.data();
-        weights.packed.column = places.column.data();
+        Weights weights(*supported(build).published);
+        Packed packed{};
+        weights.add(job->first, job->shift, &packed.weight[0], &packed.bias[0]);
+        weights.add(job->middle, nullptr, &packed.weight[1], &packed.bias[1]);
+        weights.add(job->last, nullptr, &packed.weight[2], &packed.bias[2]);
+        packed.line = places.line.data();
+        packed.column = places.column.data();
         const size_t floats =
             static_cast<size_t>(job->lr_width) * kLane +
             static_cast<size_t>(kBlock) * (3 * kLane + 8 + 2 * kWidest + job->first.inputs);
         share_out(job->height, 4, threads, floats,
                   [&](int64_t begin, int64_t end, float* scratch) {
-                      kernels.render(*job, weights.packed, begin, end, scratch);
+                      kernels.render(*job, packed, begin, end, scratch);
                   });
     });
 }
 
 VINR_API int vinr_enlarge(const EnlargeJob* job, int build, int threads) {
     return guarded([&] {
-        const Kernels& kernels = *supported(build);
+        const CompactKernels& kernels = *supported(build).compact;
         const Places places(job->lr_height, job->lr_width, job->factor_y, job->factor_x,
                             job->channels);
         Packed packed{};
@@ -180,6 +209,81 @@ VINR_API int vinr_enlarge(const EnlargeJob* job, int build, int threads) {
                   4 * (static_cast<size_t>(job->lr_width) + kTaps),
                   [&](int64_t begin, int64_t end, float* scratch) {
                       kernels.enlarge(*job, packed, begin, end, scratch);
+                  });
+    });
+}
+
+VINR_API int vinr_field(const FieldJob* job, int build, int threads) {
+    return guarded([&] {
+        const PublishedKernels& kernels = *supported(build).published;
+        Weights weights(kernels);
+        PackedSines packed{};
+        weights.add(job->space_net, false, packed.weight[0], packed.bias[0]);
+        if (job->flow) {
+            weights.add(job->motion_net, true, packed.weight[1], packed.bias[1]);
+            weights.add(job->first, nullptr, &packed.first, &packed.first_bias);
+        }
+        share_out(job->height, 1, threads, kBlock * (4 * kBroadest + kLane),
+                  [&](int64_t begin, int64_t end, float* scratch) {
+                      kernels.field(*job, packed, begin, end, scratch);
+                  });
+    });
+}
+
+VINR_API int vinr_paint(const PaintJob* job, int build, int threads) {
+    return guarded([&] {
+        const PublishedKernels& kernels = *supported(build).published;
+        Weights weights(kernels);
+        PackedSines packed{};
+        weights.add(job->net, true, packed.weight[0], packed.bias[0]);
+        weights.add(job->first, nullptr, &packed.first, &packed.first_bias);
+        share_out((job->pixels + kBlock - 1) / kBlock, 4, threads,
+                  kBlock * (4 * kBroadest + kLane),
+                  [&](int64_t begin, int64_t end, float* scratch) {
+                      kernels.paint(*job, packed, begin, end, scratch);
+                  });
+    });
+}
+
+// Floats that vinr_pack_conv writes.
+VINR_API int64_t vinr_conv_floats(int inputs, int outputs, int build) {
+    return kPoints * supported(build).published->packed_floats(inputs, outputs);
+}
+
+// A convolution's weight (outputs, inputs, 3, 3) as vinr_conv of the same build wants it.
+VINR_API void vinr_pack_conv(const float* weight, int inputs, int outputs, float* out, int build) {
+    supported(build).published->pack_conv(weight, inputs, outputs, out);
+}
+
+VINR_API int vinr_conv(const ConvJob* job, int build, int threads) {
+    return guarded([&] {
+        const PublishedKernels& kernels = *supported(build).published;
+        const int64_t inputs = job->channels[0] + job->channels[1];
+        const int64_t outputs = kernels.packed_floats(1, job->outputs);
+        const int64_t patches = static_cast<int64_t>(job->batch) * ((job->height + 3) / 4) *
+                                ((job->width + 3) / 4);
+        const int64_t groups = (patches + kGroup - 1) / kGroup;
+        const int64_t together = kPatches / kGroup;
+        share_out(groups, groups < 4 * together * threads ? 1 : together, threads,
+                  static_cast<size_t>((kPoints * kPatches + 1) * (inputs + outputs)),
+                  [&](int64_t begin, int64_t end, float* scratch) {
+                      kernels.conv(*job, begin, end, scratch);
+                  });
+    });
+}
+
+VINR_API int vinr_deform(const DeformJob* job, int build, int threads) {
+    return guarded([&] {
+        const PublishedKernels& kernels = *supported(build).published;
+        Weights weights(kernels);
+        float *weight, *bias;
+        weights.add(job->weight, nullptr, &weight, &bias);
+        const int64_t pixels = static_cast<int64_t>(job->batch) * job->height * job->width;
+        const int64_t floats =
+            job->weight.inputs + kernels.packed_floats(1, job->weight.outputs);
+        share_out((pixels + kBlock - 1) / kBlock, 1, threads, static_cast<size_t>(kBlock * floats),
+                  [&](int64_t begin, int64_t end, float* scratch) {
+                      kernels.deform(*job, weight, bias, begin, end, scratch);
                   });
     });
 }

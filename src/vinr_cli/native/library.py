@@ -6,18 +6,22 @@ them. A call takes as many threads as PyTorch would and holds no lock of the int
 """
 
 import ctypes
+import math
+import mmap
 import os
+from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 LIBRARY = Path(__file__).with_name("libvinr_kernels.so")
 SWITCH = "VINR_NATIVE"
-ABI = 1
+ABI = 2
 LANE = 16
 """Floats of a pixel of motion (kernels.hpp: kLane)."""
 
@@ -26,6 +30,15 @@ WIDEST = 64
 
 TAPS = 6
 """Taps of the cubic (kernels.hpp: kTaps)."""
+
+BROADEST = 256
+"""Channels of a sine layer at most (kernels.hpp: kBroadest)."""
+
+ALIGNMENT = 16
+"""Floats of a cache line."""
+
+DEEPEST = 4
+"""Layers of a sine network after its first (kernels.hpp: kDeepest)."""
 
 Floats = POINTER(c_float)
 Ints = POINTER(c_int32)
@@ -103,6 +116,120 @@ class EnlargeJob(Structure):
     )
 
 
+class SineNet(Structure):
+    """A sine network after its first layer's sum."""
+
+    _fields_ = (("layers", Layer * DEEPEST), ("count", c_int32), ("width", c_int32))
+
+    @classmethod
+    def of(cls, layers: Sequence[tuple[Tensor, Tensor]]) -> "SineNet":
+        """From the (weight, bias) of the layers after the first."""
+        made = (Layer * DEEPEST)(*(Layer.of(*layer) for layer in layers))
+        return cls(made, len(layers), layers[0][0].shape[1])
+
+
+class Lattice(Structure):
+    """A bordered table read at the output pixels' own places; all zeros where there is none."""
+
+    _fields_ = (
+        ("table", Floats),
+        ("rows", Ints),
+        ("row_share", Floats),
+        ("cols", Ints),
+        ("col_share", Floats),
+        ("line", c_int32),
+        ("channels", c_int32),
+    )
+
+
+class FieldJob(Structure):
+    """The space and the time INR on a grid."""
+
+    _fields_ = (
+        ("space", Floats),
+        ("lines", Ints),
+        ("columns", Ints),
+        ("down", Floats),
+        ("right", Floats),
+        ("space_net", SineNet),
+        ("features", Lattice),
+        ("frames", Lattice),
+        ("first", Layer),
+        ("motion_net", SineNet),
+        ("held_columns", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+        ("out_line", c_int32),
+        ("out", Floats),
+        ("flow", Floats),
+    )
+
+
+class Table(Structure):
+    """A bordered table read anywhere; all zeros where there is none."""
+
+    _fields_ = (
+        ("data", Floats),
+        ("scale", c_float * 2),
+        ("shift", c_float * 2),
+        ("least", c_float * 2),
+        ("most", c_float * 2),
+        ("line", c_int32),
+        ("channels", c_int32),
+    )
+
+
+class PaintJob(Structure):
+    """The published decoder at the ends of two flows."""
+
+    _fields_ = (
+        ("where", Floats),
+        ("hr", Table),
+        ("features", Table),
+        ("second", c_int64),
+        ("frames", Table),
+        ("first", Layer),
+        ("net", SineNet),
+        ("pixels", c_int64),
+        ("out", Floats),
+    )
+
+
+class ConvJob(Structure):
+    """A 3x3 convolution of one or two maps."""
+
+    _fields_ = (
+        ("source", Floats * 2),
+        ("weight", Floats),
+        ("bias", Floats),
+        ("plus", Floats),
+        ("channels", c_int32 * 2),
+        ("batch", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+        ("outputs", c_int32),
+        ("slope", c_float),
+        ("out", Floats),
+    )
+
+
+class DeformJob(Structure):
+    """A modulated deformable 3x3 convolution."""
+
+    _fields_ = (
+        ("source", Floats),
+        ("found", Floats),
+        ("weight", Layer),
+        ("batch", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+        ("channels", c_int32),
+        ("groups", c_int32),
+        ("slope", c_float),
+        ("out", Floats),
+    )
+
+
 @dataclass(frozen=True)
 class Kernels:
     """The library and the build of the kernels that is used.
@@ -115,38 +242,58 @@ class Kernels:
     _index: int
     _library: ctypes.CDLL
 
-    def time(self, job: TimeJob) -> None:
-        """Run the time INR.
+    def run(self, job: Structure) -> None:
+        """Do a job, on as many threads as PyTorch would take.
 
         Raises:
             MemoryError: no memory for the threads' scratch.
         """
-        self._call("vinr_time", job)
-
-    def render(self, job: RenderJob) -> None:
-        """Run the decoder.
-
-        Raises:
-            MemoryError: no memory for the threads' scratch.
-        """
-        self._call("vinr_render", job)
-
-    def enlarge(self, job: EnlargeJob) -> None:
-        """Add a bicubic enlargement.
-
-        Raises:
-            MemoryError: no memory for the threads' scratch.
-        """
-        self._call("vinr_enlarge", job)
-
-    def _call(self, name: str, job: Structure) -> None:
+        name = JOBS[type(job)]
         if getattr(self._library, name)(ctypes.byref(job), self._index, torch.get_num_threads()):
             raise MemoryError(f"{name}: out of memory")
+
+    def pack_convolution(self, weight: Tensor) -> Tensor:
+        """A 3x3 convolution's weight as `ConvJob` wants it.
+
+        Args:
+            weight: (N, C, 3, 3), float32, contiguous.
+
+        Returns:
+            Of one dimension; for this build alone.
+        """
+        outputs, inputs = weight.shape[:2]
+        count = self._library.vinr_conv_floats(inputs, outputs, self._index)
+        # Apart from the heap: what stays must not lie in the holes that maps leave there, or the
+        # next ones do not fit them any more.
+        apart = mmap.mmap(-1, count * torch.float32.itemsize)
+        packed = torch.frombuffer(apart, dtype=torch.float32)
+        self._library.vinr_pack_conv(floats(weight), inputs, outputs, floats(packed), self._index)
+        return packed
+
+
+JOBS: dict[type[Structure], str] = {
+    TimeJob: "vinr_time",
+    RenderJob: "vinr_render",
+    EnlargeJob: "vinr_enlarge",
+    FieldJob: "vinr_field",
+    PaintJob: "vinr_paint",
+    ConvJob: "vinr_conv",
+    DeformJob: "vinr_deform",
+}
+"""The library's function for each kind of job."""
 
 
 def kernels() -> Kernels | None:
     """The kernels, or None where they are absent or turned off."""
     return _choose(os.environ.get(SWITCH, ""))
+
+
+def kernels_for(*tensors: Tensor) -> Kernels | None:
+    """The kernels, if they can work on these: float32 on a CPU, without gradients or autocast."""
+    plain = all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)
+    if not plain or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        return None
+    return kernels()
 
 
 @cache
@@ -175,16 +322,28 @@ def _open() -> ctypes.CDLL | None:
         return None
     library.vinr_build.restype = c_char_p
     library.vinr_build.argtypes = [c_int]
-    jobs: tuple[tuple[str, type[Structure]], ...] = (
-        ("vinr_time", TimeJob),
-        ("vinr_render", RenderJob),
-        ("vinr_enlarge", EnlargeJob),
-    )
-    for name, job in jobs:
+    for job, name in JOBS.items():
         function = getattr(library, name)
         function.restype = c_int
         function.argtypes = [POINTER(job), c_int, c_int]
+    library.vinr_conv_floats.restype = c_int64
+    library.vinr_conv_floats.argtypes = [c_int, c_int, c_int]
+    library.vinr_pack_conv.restype = None
+    library.vinr_pack_conv.argtypes = [Floats, c_int, c_int, Floats, c_int]
     return library
+
+
+def empty(*shape: int) -> Tensor:
+    """Memory for float32 on the CPU, at a multiple of 64 bytes.
+
+    Unlike `torch.empty` it comes from malloc: glibc 2.36 cannot give a freed aligned block to the
+    next one of the same size (it looks for a larger one), so that a network's maps piled up (1.5
+    instead of 1.0 GB for 180x320 frames).
+    """
+    count = math.prod(shape)
+    memory = np.empty(count + ALIGNMENT, np.float32)
+    skipped = -(memory.ctypes.data // memory.itemsize) % ALIGNMENT
+    return torch.from_numpy(memory[skipped : skipped + count]).view(shape)
 
 
 def floats(x: Tensor) -> "ctypes._Pointer[c_float]":
