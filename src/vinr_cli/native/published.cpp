@@ -357,14 +357,16 @@ void conv_blocks(const ConvJob& job, int64_t begin, int64_t end, float* scratch)
                     for (int y = 0; y < kSide; ++y) {
                         V line[kSide];
 #pragma GCC unroll 6
-                        for (int x = 0; x < kSide; ++x) line[x] = load<V>(from[y * kSide + x] + c);
+                        for (int x = 0; x < kSide; ++x)
+                            line[x] = load_some(from[y * kSide + x] + c, channels - c);
                         spread(line, 1, half + y * kSide, 1);
                     }
 #pragma GCC unroll 6
                     for (int x = 0; x < kSide; ++x) spread(half + x, kSide, whole + x, kSide);
                     for (int i = 0; i < kPoints; ++i)
-                        store(seen + (static_cast<int64_t>(i) * kPatches + p) * used + first + c,
-                              whole[i]);
+                        store_some(
+                            seen + (static_cast<int64_t>(i) * kPatches + p) * used + first + c,
+                            whole[i], channels - c);
                 }
                 first += channels;
             }
