@@ -260,12 +260,18 @@ class Kernels:
 
         Returns:
             Of one dimension; for this build alone.
+
+        Raises:
+            MemoryError: no memory for it.
         """
         outputs, inputs = weight.shape[:2]
         count = self._library.vinr_conv_floats(inputs, outputs, self._index)
         # Apart from the heap: what stays must not lie in the holes that maps leave there, or the
         # next ones do not fit them any more.
-        apart = mmap.mmap(-1, count * torch.float32.itemsize)
+        try:
+            apart = mmap.mmap(-1, count * torch.float32.itemsize)
+        except OSError as error:
+            raise MemoryError(f"packed weights: {error.strerror}") from error
         packed = torch.frombuffer(apart, dtype=torch.float32)
         self._library.vinr_pack_conv(floats(weight), inputs, outputs, floats(packed), self._index)
         return packed
