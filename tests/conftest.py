@@ -13,6 +13,10 @@ import pytest
 if TYPE_CHECKING:
     from vinr_cli.model.config import CompactConfig
 
+# As the program does, before anything imports torch: threads that wait must not spin, or tests take
+# ten times as long where other programs want the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 ROOT = Path(__file__).parents[1]
 
 Vinr = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -63,6 +63,22 @@ private:
     std::unique_ptr<float[]> memory_;
 };
 
+// Floating-point operations that are worth a thread: some 0.3 ms, where starting one takes 0.05.
+constexpr double kThreadWork = 3e7;
+
+int worth(int threads, double operations) {
+    const double most = 1 + operations / kThreadWork;
+    return threads < most ? threads : static_cast<int>(most);
+}
+
+// Operations of a sine network on one pixel.
+double operations_of(const SineNet& net) {
+    double sum = 0;
+    for (int i = 0; i < net.count; ++i)
+        sum += 2.0 * net.layers[i].inputs * net.layers[i].outputs;
+    return sum;
+}
+
 // Calls work(begin, end, scratch) for chunks of [0, units) on up to `threads` threads.
 template <class Work>
 void share_out(int64_t units, int64_t chunk, int threads, size_t floats, const Work& work) {
@@ -223,6 +239,9 @@ VINR_API int vinr_field(const FieldJob* job, int build, int threads) {
             weights.add(job->motion_net, true, packed.weight[1], packed.bias[1]);
             weights.add(job->first, nullptr, &packed.first, &packed.first_bias);
         }
+        double pixel = operations_of(job->space_net);
+        if (job->flow) pixel += operations_of(job->motion_net);
+        threads = worth(threads, pixel * job->height * job->width);
         share_out(job->height, 1, threads, kBlock * (4 * kBroadest + kLane),
                   [&](int64_t begin, int64_t end, float* scratch) {
                       kernels.field(*job, packed, begin, end, scratch);
@@ -237,6 +256,7 @@ VINR_API int vinr_paint(const PaintJob* job, int build, int threads) {
         PackedSines packed{};
         weights.add(job->net, true, packed.weight[0], packed.bias[0]);
         weights.add(job->first, nullptr, &packed.first, &packed.first_bias);
+        threads = worth(threads, operations_of(job->net) * static_cast<double>(job->pixels));
         share_out((job->pixels + kBlock - 1) / kBlock, 4, threads,
                   kBlock * (4 * kBroadest + kLane),
                   [&](int64_t begin, int64_t end, float* scratch) {
@@ -264,6 +284,7 @@ VINR_API int vinr_conv(const ConvJob* job, int build, int threads) {
                                 ((job->width + 3) / 4);
         const int64_t groups = (patches + kGroup - 1) / kGroup;
         const int64_t together = kPatches / kGroup;
+        threads = worth(threads, 2.0 * kPoints * static_cast<double>(patches * inputs * outputs));
         share_out(groups, groups < 4 * together * threads ? 1 : together, threads,
                   static_cast<size_t>((kPoints * kPatches + 1) * (inputs + outputs)),
                   [&](int64_t begin, int64_t end, float* scratch) {
@@ -281,6 +302,8 @@ VINR_API int vinr_deform(const DeformJob* job, int build, int threads) {
         const int64_t pixels = static_cast<int64_t>(job->batch) * job->height * job->width;
         const int64_t floats =
             job->weight.inputs + kernels.packed_floats(1, job->weight.outputs);
+        threads = worth(threads, 2.0 * job->weight.inputs * job->weight.outputs *
+                                     static_cast<double>(pixels));
         share_out((pixels + kBlock - 1) / kBlock, 1, threads, static_cast<size_t>(kBlock * floats),
                   [&](int64_t begin, int64_t end, float* scratch) {
                       kernels.deform(*job, weight, bias, begin, end, scratch);
