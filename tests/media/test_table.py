@@ -262,12 +262,12 @@ def sound_packets(path: Path) -> dict[bytes, Fraction]:
         tracks = [video, *container.streams.audio[:1]]
         for packet in container.demux(tracks):
             ticks = packet.dts if path.suffix == ".avi" else packet.pts
-            if ticks is None or packet.time_base is None or not packet.size or packet.is_discard:
+            if ticks is None or packet.time_base is None or not packet.size:
                 continue
-            if packet.stream is video:
-                frames.append(ticks * packet.time_base)
-            else:
+            if packet.stream is not video:
                 found[bytes(packet)[-ENOUGH:]].append(ticks * packet.time_base)
+            elif not packet.is_discard:
+                frames.append(ticks * packet.time_base)
     first = min(frames, default=Fraction(0))
     return {end: times[0] - first for end, times in found.items() if len(times) == 1}
 
