@@ -63,8 +63,8 @@ private:
     std::unique_ptr<float[]> memory_;
 };
 
-// Floating-point operations that are worth a thread: some 0.3 ms, where starting one takes 0.05.
-constexpr double kThreadWork = 3e7;
+// Floating-point operations that are worth a thread: some 0.03 ms, as long as starting one takes.
+constexpr double kThreadWork = 5e6;
 
 int worth(int threads, double operations) {
     const double most = 1 + operations / kThreadWork;
