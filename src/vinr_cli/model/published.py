@@ -15,8 +15,8 @@ Sizes that are no multiple of 4 are padded by replication for the encoder and it
 The three networks run in float32 whatever autocast says, because sines of large arguments amplify
 rounding; of the encoder the first blocks alone follow it (`encoder`). Written without
 device-specific operations and tested on the CPU; for parity on CUDA, turn TF32 convolutions off.
-Where they were built, native kernels do most of a CPU's work: 3x3 convolutions (`layers`), deformable
-ones (`deform`), and the three networks (`fused_sines`).
+Where they were built, native kernels do most of a CPU's work: 3x3 convolutions (`layers`),
+deformable ones (`deform`), and the three networks (`fused_sines`).
 """
 
 from dataclasses import dataclass, replace
