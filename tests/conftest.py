@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # As the program does, before anything imports torch: threads that wait must not spin, or tests take
 # ten times as long where other programs want the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Two are enough to be several; networks this small gain nothing from more.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 ROOT = Path(__file__).parents[1]
 

@@ -83,6 +83,7 @@ def test_a_run_leaves_weights_log_and_description(cache: Path, tmp_path: Path) -
     assert any("total" in line for line in said)
 
 
+@pytest.mark.slow
 def test_training_learns(cache: Path, tmp_path: Path) -> None:
     """A hundred steps on one batch bring its loss down by a fifth."""
     trainer = Trainer(TINY, options(cache, tmp_path, 1e6), 0, 1)
