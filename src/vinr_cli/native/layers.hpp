@@ -26,7 +26,7 @@ inline int columns_of(int outputs, int inputs) {
     const int block = columns_of(layer.outputs, k);
     for (int o = 0; o < n; ++o) {
         const bool real = o < layer.outputs;
-        bias[o] = real && layer.bias ? layer.bias[o] + (shift ? shift[o] : 0.0f) : 0.0f;
+        bias[o] = real ? layer.bias[o] + (shift ? shift[o] : 0.0f) : 0.0f;
         float* to = weight + static_cast<int64_t>(o / block) * k * block + o % block;
         for (int i = 0; i < k; ++i)
             to[static_cast<int64_t>(i) * block] =

@@ -7,7 +7,6 @@ them. A call takes as many threads as PyTorch would and holds no lock of the int
 
 import ctypes
 import math
-import mmap
 import os
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64
@@ -266,13 +265,7 @@ class Kernels:
         """
         outputs, inputs = weight.shape[:2]
         count = self._library.vinr_conv_floats(inputs, outputs, self._index)
-        # Apart from the heap: what stays must not lie in the holes that maps leave there, or the
-        # next ones do not fit them any more.
-        try:
-            apart = mmap.mmap(-1, count * torch.float32.itemsize)
-        except OSError as error:
-            raise MemoryError(f"packed weights: {error.strerror}") from error
-        packed = torch.frombuffer(apart, dtype=torch.float32)
+        packed = empty(count)
         self._library.vinr_pack_conv(floats(weight), inputs, outputs, floats(packed), self._index)
         return packed
 
