@@ -17,7 +17,7 @@ from torch import Tensor
 from vinr_cli.model.align import STRIDE, Levels, Pyramid, PyramidAlign
 from vinr_cli.model.config import PublishedConfig
 from vinr_cli.model.convlstm import BidirectionalLSTM, State, StepInput
-from vinr_cli.model.layers import Trunk, conv, lrelu, without_autocast
+from vinr_cli.model.layers import SLOPE, Trunk, conv, without_autocast
 from vinr_cli.model.videoinr import Features, FrameFeatures
 
 
@@ -65,7 +65,7 @@ class Encoder(Pyramid):
         padded = F.pad(frame, pad, mode="replicate") if any(pad) else frame
         padded = padded.contiguous(memory_format=torch.channels_last)
         with without_autocast(frame.device):
-            feature = lrelu(self.conv_first(padded))
+            feature = self.conv_first.run(padded, slope=SLOPE)
         feature = self.feature_extraction(feature)  # added to in float32
         with without_autocast(frame.device):
             return PublishedFrame(frame, self.levels(feature), self.ConvBLSTM.start(feature))

@@ -46,20 +46,25 @@ inline const float* after_first(const SineNet& net, float* const* weight, float*
     float* y = a;
     for (int i = 0; i < net.count; ++i) {
         if (i + 1 < net.count)
-            layer<After::sine, false, kBroadest>(net.layers[i], weight[i], bias[i], x, kBroadest, y, kBroadest);
+            layer<After::sine, false, kBroadest>(net.layers[i], weight[i], bias[i], x, kBroadest, y,
+                                                 kBroadest);
         else if (FEW)
             few_outputs(net.layers[i], weight[i], bias[i], x, y);
         else
-            layer<After::nothing, false, kBroadest>(net.layers[i], weight[i], bias[i], x, kBroadest, y, kBroadest);
+            layer<After::nothing, false, kBroadest>(net.layers[i], weight[i], bias[i], x,
+                                                    kBroadest, y, kBroadest);
         x = y;
         y = y == a ? b : a;
     }
     return x;
 }
 
-// to[v] = or += the weighted sum of four pixels, `channels` of them; whole vectors are written.
+// to[v] = or += the weighted sum of a pixel, its right neighbour, and both below, `channels` of them;
+// whole vectors are written. `line`: floats to the pixel below.
 template <bool ADD>
-inline void read_four(const float* const* from, const float* share, int channels, float* to) {
+inline void read_four(const float* pixel, int64_t line, const float* share, int channels,
+                      float* to) {
+    const float* from[4] = {pixel, pixel + channels, pixel + line, pixel + line + channels};
     const int whole = channels / kVector * kVector;
     for (int v = 0; v < whole; v += kVector) {
         V sum = ADD ? load<V>(to + v) : V{};
@@ -74,24 +79,24 @@ inline void read_four(const float* const* from, const float* share, int channels
     }
 }
 
-inline void four_shares(float y, float x, float* share) {
+// Bilinear shares of four pixels; one every `step` floats.
+inline void four_shares(float y, float x, float* share, int step) {
     const float both = y * x;
     share[0] = 1 - y - x + both;
-    share[1] = x - both;
-    share[2] = y - both;
-    share[3] = both;
+    share[step] = x - both;
+    share[2 * step] = y - both;
+    share[3 * step] = both;
 }
 
 // Read a lattice at output pixel (row, column).
 template <bool ADD>
 inline void read_lattice(const Lattice& table, int64_t row, int64_t column, float* to) {
     const int64_t line = static_cast<int64_t>(table.line) * table.channels;
-    const float* up = table.table + table.rows[row] * line +
-                      static_cast<int64_t>(table.cols[column]) * table.channels;
-    const float* from[4] = {up, up + table.channels, up + line, up + line + table.channels};
+    const float* pixel = table.table + table.rows[row] * line +
+                         static_cast<int64_t>(table.cols[column]) * table.channels;
     float share[4];
-    four_shares(table.row_share[row], table.col_share[column], share);
-    read_four<ADD>(from, share, table.channels, to);
+    four_shares(table.row_share[row], table.col_share[column], share, 1);
+    read_four<ADD>(pixel, line, share, table.channels, to);
 }
 
 // Bilinear taps of kBlock positions in a table.
@@ -113,12 +118,8 @@ inline void find_taps(const Table& table, const float* rows, const float* column
         x = x < most_x ? x : most_x;
         const int32_t top = static_cast<int32_t>(y), left = static_cast<int32_t>(x);
         taps.corner[p] = top * table.line + left;
-        const float dy = y - static_cast<float>(top), dx = x - static_cast<float>(left);
-        const float both = dy * dx;
-        taps.share[0][p] = 1 - dy - dx + both;
-        taps.share[1][p] = dx - both;
-        taps.share[2][p] = dy - both;
-        taps.share[3][p] = both;
+        four_shares(y - static_cast<float>(top), x - static_cast<float>(left), taps.share[0] + p,
+                    kBlock);
     }
 }
 
@@ -126,12 +127,11 @@ template <bool ADD>
 inline void read_table(const Table& table, int64_t start, const Taps& taps, float* to, int pitch) {
     const int64_t line = static_cast<int64_t>(table.line) * table.channels;
     for (int p = 0; p < kBlock; ++p) {
-        const float* up =
+        const float* pixel =
             table.data + start + static_cast<int64_t>(taps.corner[p]) * table.channels;
-        const float* from[4] = {up, up + table.channels, up + line, up + line + table.channels};
         const float share[4] = {taps.share[0][p], taps.share[1][p], taps.share[2][p],
                                 taps.share[3][p]};
-        read_four<ADD>(from, share, table.channels, to + p * pitch);
+        read_four<ADD>(pixel, line, share, table.channels, to + p * pitch);
     }
 }
 
@@ -177,8 +177,8 @@ void field_rows(const FieldJob& job, const PackedSines& packed, int64_t begin, i
                     store(first + v, load<V>(packed.first_bias + v));
                 read_lattice<true>(job.features, row, column, first);
             }
-            layer<After::sine, true, kBroadest + kLane>(job.first, packed.first, packed.first_bias, seen, pitch,
-                                        sum, kBroadest);
+            layer<After::sine, true, kBroadest + kLane>(job.first, packed.first, packed.first_bias,
+                                                        seen, pitch, sum, kBroadest);
             const float* flow =
                 after_first<true>(job.motion_net, packed.weight[1], packed.bias[1], sum, a, b);
             float* to = job.flow + (row * job.width + start) * 4;
