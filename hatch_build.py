@@ -25,7 +25,7 @@ COMMON = [
     *("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-pthread"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
 ]
-NETWORKS = ("compact", "published")
+PARTS = ("compact", "published", "convolve")
 """Sources that are compiled for each instruction set."""
 
 X86_BUILDS = {
@@ -84,11 +84,11 @@ def compile_library(library: Path) -> str | None:
         folder = Path(name)
         units = [
             (
-                SOURCES / f"{network}.cpp",
-                folder / f"{network}-{build}.o",
+                SOURCES / f"{part}.cpp",
+                folder / f"{part}-{build}.o",
                 [f"-DVINR_BUILD={build}", *flags.split()],
             )
-            for network in NETWORKS
+            for part in PARTS
             for build, flags in builds.items()
         ]
         units.append((SOURCES / "dispatch.cpp", folder / "dispatch.o", ["-DVINR_X86"] * x86))

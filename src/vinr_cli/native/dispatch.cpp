@@ -18,15 +18,18 @@ namespace vinr {
 #if defined(VINR_X86)
 extern const CompactKernels compact_avx512, compact_avx2;
 extern const PublishedKernels published_avx512, published_avx2;
+extern const ConvolveKernels convolve_avx512, convolve_avx2;
 #endif
 extern const CompactKernels compact_baseline;
 extern const PublishedKernels published_baseline;
+extern const ConvolveKernels convolve_baseline;
 
 namespace {
 
 struct Build {
     const CompactKernels* compact;
     const PublishedKernels* published;
+    const ConvolveKernels* convolve;
 };
 
 Build supported(int index) {
@@ -35,19 +38,19 @@ Build supported(int index) {
         case 0:
             if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-                return {&compact_avx512, &published_avx512};
+                return {&compact_avx512, &published_avx512, &convolve_avx512};
             break;
         case 1:
             if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-                return {&compact_avx2, &published_avx2};
+                return {&compact_avx2, &published_avx2, &convolve_avx2};
             break;
 #endif
         case 2:
-            return {&compact_baseline, &published_baseline};
+            return {&compact_baseline, &published_baseline, &convolve_baseline};
         default:
             break;
     }
-    return {nullptr, nullptr};
+    return {nullptr, nullptr, nullptr};
 }
 
 // Floats of scratch memory with 64-byte alignment; not set to anything.
@@ -272,7 +275,7 @@ VINR_API int64_t vinr_conv_floats(int inputs, int outputs, int build) {
 
 // A convolution's weight (outputs, inputs, 3, 3) as vinr_conv of the same build wants it.
 VINR_API void vinr_pack_conv(const float* weight, int inputs, int outputs, float* out, int build) {
-    supported(build).published->pack_conv(weight, inputs, outputs, out);
+    supported(build).convolve->pack_conv(weight, inputs, outputs, out);
 }
 
 VINR_API int vinr_conv(const ConvJob* job, int build, int threads) {
@@ -288,7 +291,7 @@ VINR_API int vinr_conv(const ConvJob* job, int build, int threads) {
         share_out(groups, groups < 4 * together * threads ? 1 : together, threads,
                   static_cast<size_t>((kPoints * kPatches + 1) * (inputs + outputs)),
                   [&](int64_t begin, int64_t end, float* scratch) {
-                      kernels.conv(*job, begin, end, scratch);
+                      supported(build).convolve->conv(*job, begin, end, scratch);
                   });
     });
 }
@@ -306,7 +309,7 @@ VINR_API int vinr_deform(const DeformJob* job, int build, int threads) {
                                      static_cast<double>(pixels));
         share_out((pixels + kBlock - 1) / kBlock, 1, threads, static_cast<size_t>(kBlock * floats),
                   [&](int64_t begin, int64_t end, float* scratch) {
-                      kernels.deform(*job, weight, bias, begin, end, scratch);
+                      supported(build).convolve->deform(*job, weight, bias, begin, end, scratch);
                   });
     });
 }

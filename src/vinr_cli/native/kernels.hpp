@@ -118,6 +118,8 @@ struct PaintJob {
     float* out;           // (3, pixels)
 };
 
+// ---- convolutions of both networks --------------------------------------------------------------
+
 // 3x3 convolution, padding 1, of one or two maps side by side, channels last.
 struct ConvJob {
     const float* source[2];  // (batch, height, width, channels); the second may be null: zeros
@@ -168,9 +170,12 @@ struct PublishedKernels {
     void (*pack)(const Layer&, float* weight, float* bias, const float* shift);
     void (*pack_few)(const Layer&, float* weight, float* bias);
     int64_t (*packed_floats)(int inputs, int outputs);  // of one layer, few outputs or many
-    void (*pack_conv)(const float* weight, int inputs, int outputs, float* out);
     void (*field)(const FieldJob&, const PackedSines&, int64_t begin, int64_t end, float* scratch);
     void (*paint)(const PaintJob&, const PackedSines&, int64_t begin, int64_t end, float* scratch);
+};
+
+struct ConvolveKernels {
+    void (*pack_conv)(const float* weight, int inputs, int outputs, float* out);
     void (*conv)(const ConvJob&, int64_t begin, int64_t end, float* scratch);
     void (*deform)(const DeformJob&, const float* weight, const float* bias, int64_t begin,
                    int64_t end, float* scratch);

@@ -34,8 +34,8 @@ inline int columns_of(int outputs, int inputs) {
     }
 }
 
-// ROWS rows of x times a block of columns, added to y or to the bias. PITCH is that of x where it is
-// known, else 0. Never inlined: what the caller keeps in registers would push the sums out of them.
+// ROWS rows of x times a block of columns, added to y or to the bias. PITCH is that of x where it
+// is known, else 0. Never inlined: what the caller keeps in registers would push the sums out.
 template <int ROWS, int NV, After AFTER, bool ADD, int PITCH>
 __attribute__((noinline)) void product(int inputs, const float* x, int any_pitch, const float* w,
                                        const float* bias, float* y, int out_pitch) {

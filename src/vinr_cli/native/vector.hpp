@@ -70,6 +70,9 @@ inline void store_some(float* p, V v, int n) {
 #endif
 }
 
+// The next multiple of a vector's floats.
+inline int whole_vectors(int n) { return (n + kVector - 1) / kVector * kVector; }
+
 // The sum of a vector's floats.
 inline float total(V v) {
     Four sum{};
