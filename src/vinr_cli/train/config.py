@@ -78,7 +78,9 @@ class LossConfig:
         canvas: Charbonnier loss of both frames' canvas colours.
         motion: Charbonnier loss of the LR frames warped by every level's motion.
         smooth: Total variation of the motion, relative to `motion`.
-        blocks: Charbonnier loss of steps across the lines between blocks of 8x8 LR pixels.
+        blocks: Charbonnier loss of the error's steps across the lines between blocks of 8x8 LR
+            pixels, on samples that went through a codec.
+        block_excess: How much larger the output's steps across those lines are than the truth's.
         epsilon: The Charbonnier constant, in colour units.
     """
 
@@ -86,6 +88,7 @@ class LossConfig:
     motion: float = 0.3
     smooth: float = 0.005
     blocks: float = 0.0
+    block_excess: float = 0.0
     epsilon: float = 1e-3
 
 

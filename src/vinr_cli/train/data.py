@@ -41,6 +41,7 @@ class Batch:
         second: (B, 3, H, W), the second one.
         times: (B,), in [0, 1].
         window: (top, left, height, width) of what is rendered, in HR pixels.
+        coded: (B,) bool, which inputs went through a codec.
     """
 
     inputs: Tensor
@@ -49,6 +50,7 @@ class Batch:
     second: Tensor
     times: Tensor
     window: tuple[int, int, int, int]
+    coded: Tensor
 
     def windowed(self, x: Tensor) -> Tensor:
         """The rendered part of an HR picture."""
@@ -95,7 +97,11 @@ class RawBatch:
         if self.holes is not None:
             holes = self.holes.to(device).repeat_interleave(HOLE, 2).repeat_interleave(HOLE, 3)
             inputs = inputs.masked_fill(holes[:, :, None], 0.0)
-        return Batch(inputs, hr[1], hr[0], hr[2], self.times.to(device), self.window)
+        marks = torch.zeros(inputs.shape[1], dtype=torch.bool)
+        marks[self.which] = True
+        return Batch(
+            inputs, hr[1], hr[0], hr[2], self.times.to(device), self.window, marks.to(device)
+        )
 
 
 @dataclass(frozen=True, eq=False)
