@@ -1,9 +1,14 @@
 import json
 
 import pytest
+import torch
 
 from vinr_cli.cli.app import main
+from vinr_cli.engine.bench import renders_with
 from vinr_cli.engine.stream import STAGES, THREADS
+from vinr_cli.model import ModelConfig
+from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.native.library import kernels
 
 SMALL = ["bench", "--clip", "32x24", "--frames", "3", "--scale", "2", "--device", "cpu"]
 
@@ -20,6 +25,7 @@ def test_bench_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     busy = sum(seen["stage_seconds"][stage] for stage in THREADS[seen["slowest"]])
     assert seen["wall_to_slowest"] == pytest.approx(seen["pass_seconds"] / busy)
     assert 0 < seen["pass_seconds"] < seen["seconds"]
+    assert 0 < seen["processors_busy"] < 2 * int(seen["surroundings"]["processors"])
     assert min(seen["instant_seconds"], seen["network_frames_per_second"]) > 0
     assert {"device", "threads", "torch", "pyav"} <= seen["surroundings"].keys()
     assert seen["surroundings"]["encoder"].startswith("ffmpeg version")
@@ -35,6 +41,16 @@ def test_bench_says_which_code_renders(
     assert main(SMALL) == 0
 
     assert "rendered by pytorch" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("config", [ModelConfig.compact(width=8), ModelConfig.published(width=8)])
+def test_both_networks_render_by_the_kernels(config: ModelConfig) -> None:
+    """Where the kernels are built, both networks' pixels come from them on a CPU."""
+    found = kernels()
+
+    with_them = "pytorch" if found is None else f"native {found.name}"
+
+    assert renders_with(VideoINR(config), torch.device("cpu")) == with_them
 
 
 @pytest.mark.parametrize("words", [["--clip", "big"], ["--frames", "1"], ["--device", "tpu"]])

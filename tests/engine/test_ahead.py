@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from vinr_cli.engine.ahead import REMEMBERED, Ahead, Worker
+from vinr_cli.engine.ahead import PAIRS, REMEMBERED, Ahead, Worker
 
 
 @pytest.fixture
@@ -53,35 +53,47 @@ def test_a_worker_counts_its_work_and_not_its_rest() -> None:
     assert worker.busy == busy >= 0.02
 
 
-def test_a_pair_is_computed_once_and_taken_once(ahead: Ahead[str, int]) -> None:
-    """What was begun is handed out once; a second beginning waits until it was taken."""
+def test_pairs_are_computed_and_taken_once_in_order(ahead: Ahead[str, int]) -> None:
+    """As many as `PAIRS` wait; what is begun beyond them is not computed."""
     calls: list[str] = []
 
-    def prepare(name: str, value: int) -> int:
+    def prepare(name: str) -> int:
         calls.append(name)
-        return value
+        return len(calls)
 
-    assert ahead.pair("a") is None
-    ahead.begin_pair("a", lambda: prepare("a", 1))
-    ahead.begin_pair("b", lambda: prepare("b", 2))
-    assert ahead.pair("a") == 1
-    assert ahead.pair("a") is None
-    assert calls == ["a"]
+    names = [str(i) for i in range(PAIRS + 1)]
+    assert ahead.pair(names[0]) is None
+    for name in names:
+        ahead.begin_pair(name, partial(prepare, name))
+    assert [ahead.begun(name) for name in names] == [True] * PAIRS + [False]
+    assert [ahead.pair(name) for name in names] == [*range(1, PAIRS + 1), None]
+    assert calls == names[:PAIRS]
+    assert not any(ahead.begun(name) for name in names)
 
 
-def test_another_pair_than_asked_for_is_forgotten(ahead: Ahead[str, int]) -> None:
-    """It is waited for, since it may still write what is remembered of tiles."""
-    ended = threading.Event()
+def test_other_pairs_than_asked_for_are_forgotten(ahead: Ahead[str, int]) -> None:
+    """The one at work is waited for, since it may still write what is remembered of tiles."""
+    began, ended = threading.Event(), threading.Event()
+    calls: list[str] = []
 
     def slow() -> int:
+        began.set()
         time.sleep(0.02)
         ended.set()
         return 1
 
+    def quick() -> int:
+        calls.append("b")
+        return 2
+
     ahead.begin_pair("a", slow)
-    assert ahead.pair("b") is None
+    ahead.begin_pair("b", quick)
+    began.wait()
+    assert ahead.pair("c") is None
     assert ended.is_set()
     assert ahead.pair("a") is None
+    assert ahead.pair("b") is None
+    assert calls == []
 
 
 def test_frames_are_known_by_identity(ahead: Ahead[str, int]) -> None:

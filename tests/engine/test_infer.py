@@ -220,7 +220,7 @@ class TestLookingAhead:
                 made += renderer.render_all([0, THIRD])
         return made
 
-    @pytest.mark.parametrize("expected", [0, 1, 2, 3])
+    @pytest.mark.parametrize("expected", [0, 1, 2, 3, 4])
     @pytest.mark.parametrize("tile", [0, 32])
     def test_the_same_frames_come_out(
         self, network: VideoINR, monkeypatch: pytest.MonkeyPatch, tile: int, expected: int

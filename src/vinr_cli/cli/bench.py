@@ -70,6 +70,10 @@ def bench_lines(report: "BenchReport") -> list[str]:
             f"{report.pass_seconds:.2f} s wall, {report.wall_to_slowest:.2f} x the slowest thread "
             f"({report.slowest})",
         ),
+        (
+            "  processors",
+            f"{report.processors_busy:.2f} of {report.surroundings['processors']} busy",
+        ),
         ("network alone", f"{report.network_frames_per_second:.2f} frames/s"),
         ("  a pair", f"{report.pair_seconds * 1000:.1f} ms"),
         ("  an instant", f"{report.instant_seconds * 1000:.1f} ms"),

@@ -3,8 +3,9 @@
 A pair's features are many small steps that hardly profit from more threads, and its rendering
 does: side by side they fill a processor that neither fills alone. One thread encodes frames, one
 searches the motion of a pair and paints its canvases; what is ready is taken in order, so nothing
-else changes. Each of the two has its own number of OpenMP threads, so that together they do not
-outnumber the cores.
+else changes. Two pairs may wait: rendering and search take turns in being the slower one, and with
+a single place either would stand still in the other's long steps. Each of the two threads has its
+own number of OpenMP threads, so that together they do not outnumber the cores.
 """
 
 import threading
@@ -20,7 +21,10 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 REMEMBERED = 4
-"""Frames whose encoding is remembered until it is taken: two pairs' worth."""
+"""Frames whose encoding is remembered until it is taken."""
+
+PAIRS = 2
+"""Pairs that may be computed and not yet taken."""
 
 
 class Worker:
@@ -62,7 +66,7 @@ class Worker:
 
 
 class Ahead(Generic[K, V]):
-    """What is being computed before it is asked for: one pair, and frames.
+    """What is being computed before it is asked for: pairs, and frames.
 
     Keys are compared with `==`; frames are recognised by identity.
 
@@ -73,7 +77,7 @@ class Ahead(Generic[K, V]):
     def __init__(self, threads: int) -> None:
         self._encoder = Worker("vinr-frame", max(1, threads // 4))
         self._searcher = Worker("vinr-pair", max(1, threads // 4))
-        self._pair: tuple[K, Future[V]] | None = None
+        self._pairs: deque[tuple[K, Future[V]]] = deque()
         self._frames: deque[tuple[torch.Tensor, Future[object]]] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
         self._waited = 0.0
@@ -109,27 +113,32 @@ class Ahead(Generic[K, V]):
             self._waited += time.perf_counter() - start
 
     def begin_pair(self, key: K, prepare: Callable[[], V]) -> None:
-        """Prepare a pair, unless another is waiting to be taken."""
-        if self._pair is None:
-            self._pair = key, self._searcher.submit(prepare)
+        """Prepare a pair after those before it, unless `PAIRS` wait to be taken."""
+        if len(self._pairs) < PAIRS:
+            self._pairs.append((key, self._searcher.submit(prepare)))
+
+    def begun(self, key: K) -> bool:
+        """Whether a pair was begun and waits to be taken."""
+        return any(known == key for known, _ in self._pairs)
 
     def pair(self, key: K) -> V | None:
-        """The pair, waited for; None if it is not the one that was begun, which is forgotten.
+        """The pair that was begun first, waited for.
+
+        None if it is another one than asked for: then all that were begun are forgotten, and none
+        of them is at work any more.
 
         Raises:
             Exception: what the preparation raised.
         """
-        if self._pair is None:
-            return None
-        (begun, future), self._pair = self._pair, None
-        if begun == key:
-            return future.result()
-        wait([future])
+        if self._pairs and self._pairs[0][0] == key:
+            return self._pairs.popleft()[1].result()
+        wait([future for _, future in self._pairs if not future.cancel()])
+        self._pairs.clear()
         return None
 
     def close(self) -> None:
         """Wait for what has begun; nothing of it is kept."""
         self._searcher.close()
         self._encoder.close()
-        self._pair = None
+        self._pairs.clear()
         self._frames.clear()

@@ -85,11 +85,11 @@ def _finish(device: torch.device) -> None:
 
 def renders_with(model: VideoINR, device: torch.device) -> str:
     """Which code renders: the native kernels' build, Triton's kernel, or PyTorch."""
-    if not isinstance(model.config, CompactConfig):
-        return "pytorch"
     found = kernels() if device.type == "cpu" else None
     if found is not None:
         return f"native {found.name}"
+    if not isinstance(model.config, CompactConfig):
+        return "pytorch"
     with torch.inference_mode():
         return "triton" if usable(model.config, device) else "pytorch"
 
@@ -112,11 +112,24 @@ def surroundings(device: torch.device) -> dict[str, str]:
     return {
         "device": f"{device} ({name})",
         "threads": str(torch.get_num_threads()),
-        "processors": str(os.cpu_count()),
+        "processors": str(processors()),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def processors() -> int:
+    """How many the process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor_seconds() -> float:
+    """What the process and its ended children have used so far (children: not on Windows)."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def _processor() -> str:

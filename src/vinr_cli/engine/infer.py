@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from vinr_cli.engine.ahead import Ahead
+from vinr_cli.engine.ahead import PAIRS, Ahead
 from vinr_cli.engine.graphs import Recorded, Recorder, recorder_for
 from vinr_cli.engine.memory import (
     budget_of,
@@ -106,7 +106,7 @@ class PairRenderer:
     fit the memory it is done in tiles with a halo; where memory runs out all the same, it is done
     again in smaller tiles. No output is ever left out.
 
-    Inside of `looking_ahead` the pair that `expect` names is prepared while this one is rendered.
+    Inside of `looking_ahead` the pairs that `expect` names are prepared while this one is rendered.
 
     Args:
         model: In evaluation mode, on its device.
@@ -195,7 +195,7 @@ class PairRenderer:
         """Name the pairs that will be rendered after this one, as far as they are known.
 
         Args:
-            pairs: In order; two are of use. A pair that is not asked for after all costs time.
+            pairs: In order; three are of use. A pair that is not asked for after all costs time.
         """
         self._expected = tuple(pairs)
 
@@ -321,14 +321,14 @@ class PairRenderer:
         Returns:
             Whether there was a step left to take.
         """
+        stopped = self._stop_ahead()  # first, since its threads still write what is remembered
         self._forget()
         for step in self._recorded.values():
             step.forget()
-        if self._stop_ahead():
-            release(self._device)
+        release(self._device)
+        if stopped:
             self._notify(f"out of memory on {self._device}: going on without looking ahead")
             return True
-        release(self._device)
         side = smaller(self.layout, floor=SMALLEST_TILE) if self._tiles_allowed else None
         if side is None:
             return False
@@ -394,9 +394,16 @@ class PairRenderer:
 
     # -- looking ahead --------------------------------------------------------------------------
 
-    def _begin(self, first: Tensor, second: Tensor, tile: Tile) -> None:
-        """Let a thread prepare a pair in a tile, if there is one, and room for two at a time."""
-        if self._ahead is None or not self._room_for_two():
+    def _begin(self, first: Tensor, second: Tensor, tile: Tile, place: int = 0) -> None:
+        """Let a thread prepare a pair in a tile, if there is one, and room.
+
+        Args:
+            first: The earlier frame.
+            second: The later one.
+            tile: Of the layout in use.
+            place: How many others wait before it.
+        """
+        if self._ahead is None or not self._room_for(2 + place):
             return
         if tile in self._held and self._held[tile].holds(first, second):
             return
@@ -404,21 +411,27 @@ class PairRenderer:
         self._ahead.begin_pair(key, lambda: self._prepare(first, second, tile))
 
     def _begin_expected(self) -> None:
-        """Begin the next pair, and the frames of those after it, once."""
-        if not self._expected or self._ahead is None or not self._room_for_two():
+        """Begin the next pairs, and the frames of those after them, once."""
+        if not self._expected or self._ahead is None or not self._room_for(2):
             return
         expected, self._expected = self._expected, ()
         tile = self.layout.tiles[0]
-        if self.layout.whole:
-            for first, second in expected:
-                if first is not second:
-                    self._ahead.begin_frame(second, partial(self._encode_and_paint, second, tile))
-        self._begin(*expected[0], tile)
+        if not self.layout.whole:
+            self._begin(*expected[0], tile)
+            return
+        # What a pair that was begun needs of its frames has been taken, or will be.
+        rest = [pair for pair in expected if not self._ahead.begun(_Key(*pair, tile))]
+        for first, second in rest:
+            if first is not second:
+                self._ahead.begin_frame(second, partial(self._encode_and_paint, second, tile))
+        waiting = len(expected) - len(rest)
+        for place, (first, second) in enumerate(rest[: PAIRS - waiting], waiting):
+            self._begin(first, second, tile, place)
 
-    def _room_for_two(self) -> bool:
-        """Whether memory allows another tile beside those that are remembered."""
-        beside = len(self.layout.tiles) if self._keeps() else 1
-        return (beside + 1) * tile_bytes(self.layout, self._cost) <= self._budget
+    def _room_for(self, pairs: int) -> bool:
+        """Whether memory allows that many pairs in a tile, beside tiles that are remembered."""
+        beside = len(self.layout.tiles) - 1 if self._keeps() else 0
+        return (beside + pairs) * tile_bytes(self.layout, self._cost) <= self._budget
 
     # -- preparing ------------------------------------------------------------------------------
 

@@ -32,9 +32,9 @@ QUEUE_FRAMES = 16
 """Frames that may wait there, however small: enough to even out the stages, and a short video
 needs as much memory as a long one."""
 
-LOOK_AHEAD = 2
+LOOK_AHEAD = 3
 """Source frames that are looked at before the pair before them is made: the network searches the
-motion of the next pair, and encodes the later frame of the one after it."""
+motion of the next two pairs, and encodes the later frame of the one after them."""
 
 STAGES = ("decode", "convert", "frame", "pair", "render", "encode")
 """What a pass's time is divided into, in the order of a frame's way."""

@@ -8,7 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vinr_cli.engine.bench import measure_network, peak_bytes, renders_with, surroundings
+from vinr_cli.engine.bench import (
+    measure_network,
+    peak_bytes,
+    processor_seconds,
+    renders_with,
+    surroundings,
+)
 from vinr_cli.engine.device import choose_device, choose_precision
 from vinr_cli.engine.stream import QUEUED, THREADS
 from vinr_cli.events import Event, FramesDone
@@ -35,6 +41,8 @@ class BenchReport:
         frames: Output frames written.
         seconds: Wall time of decoding, computing and encoding them, start-up included.
         frames_per_second: Of the whole program.
+        processors_busy: How many processors were at work on average in `seconds`, the encoder's
+            among them.
         stage_seconds: Busy time of each stage, see `engine.stream.STAGES`.
         pass_seconds: Wall time from the first frame decoded to the last one encoded.
         slowest: The thread of `engine.stream.THREADS` that was busy longest; of `QUEUED` on a GPU.
@@ -53,6 +61,7 @@ class BenchReport:
     frames: int
     seconds: float
     frames_per_second: float
+    processors_busy: float
     stage_seconds: dict[str, float]
     pass_seconds: float
     slowest: str
@@ -102,7 +111,9 @@ def run_bench(
         )
         output = plan_upscale(spec).size
         passes: list[float] = []
+        before = processor_seconds()
         done = run_upscale(spec, lambda event: _note_pass(event, passes))
+        used = processor_seconds() - before
     stages = dict(done.stage_seconds)
     apart = QUEUED if chosen.type == "cuda" else THREADS
     threads = {name: sum(stages[stage] for stage in part) for name, part in apart.items()}
@@ -117,6 +128,7 @@ def run_bench(
         frames=done.frames,
         seconds=done.seconds,
         frames_per_second=done.frames / done.seconds,
+        processors_busy=used / done.seconds,
         stage_seconds=stages,
         pass_seconds=passes[-1],
         slowest=slowest,
