@@ -80,7 +80,6 @@ class LossConfig:
         smooth: Total variation of the motion, relative to `motion`.
         blocks: Charbonnier loss of the error's steps across the lines between blocks of 8x8 LR
             pixels, on samples that went through a codec.
-        block_excess: How much larger the output's steps across those lines are than the truth's.
         epsilon: The Charbonnier constant, in colour units.
     """
 
@@ -88,7 +87,6 @@ class LossConfig:
     motion: float = 0.3
     smooth: float = 0.005
     blocks: float = 0.0
-    block_excess: float = 0.0
     epsilon: float = 1e-3
 
 

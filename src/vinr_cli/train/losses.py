@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-from vinr_cli.evaluate.metrics import BLOCK, luma
+from vinr_cli.evaluate.metrics import BLOCK
 from vinr_cli.model.compact import CompactFeatures, CompactPrepared, warp
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import FrameFeatures, VideoINR
@@ -35,19 +35,17 @@ def halves(features: FrameFeatures) -> tuple[FrameFeatures, FrameFeatures]:
     return first, second
 
 
-def block_steps(
-    picture: Tensor, scale: float, origin: tuple[int, int], offset: float = 0.0
-) -> Tensor:
+def block_steps(picture: Tensor, scale: float, origin: tuple[int, int]) -> Tensor:
     """Differences over one LR pixel, taken across the lines between blocks of 8x8 LR pixels.
 
-    What `evaluate.metrics.blockiness` looks at, for windows.
+    What `evaluate.metrics.blockiness` looks at, for windows. Of an error, they are what a codec left
+    at its blocks' borders: a step that the truth has is none of it.
 
     Args:
         picture: (B, C, H, W), a window.
         scale: Output pixels an LR pixel.
         origin: (top, left) of the window, in output pixels of the whole patch, whose first row
             and column begin a block.
-        offset: Where in a block to take them, in LR pixels: 0 at its border, 4 in its middle.
 
     Returns:
         (B, n), both directions; n is 0 where no such line crosses the window.
@@ -56,40 +54,13 @@ def block_steps(
     for part, start in ((picture, origin[1]), (picture.mT, origin[0])):
         width = part.shape[-1]
         count = int((start + width) / scale / BLOCK)
-        lines = [(BLOCK * k + offset) * scale - start for k in range(count + 1)]
+        lines = [BLOCK * k * scale - start for k in range(1, count + 1)]
         pairs = [(round(x - scale / 2 - 0.5), round(x + scale / 2 - 0.5)) for x in lines]
         kept = [(a, b) for a, b in pairs if a >= 0 and b < width and a < b]
         if kept:
             before, after = torch.tensor(kept, device=part.device).T
             steps.append((part[..., after] - part[..., before]).flatten(1))
     return torch.cat(steps, 1)
-
-
-def block_excess(out: Tensor, truth: Tensor, scale: float, origin: tuple[int, int]) -> Tensor:
-    """How much larger steps across the lines between blocks are than the truth's, as a logarithm.
-
-    Both relative to the steps through the blocks' middles, so that a soft picture has no excess.
-    The middles are taken as given: they are not to get sharper to make it small.
-
-    Args:
-        out: (B, 3, H, W), a window of the output.
-        truth: (B, 3, H, W), the same of the truth.
-        scale: See `block_steps`.
-        origin: See `block_steps`.
-
-    Returns:
-        A scalar >= 0 for all pictures together; 0 where no such line crosses the window.
-    """
-    ratios = []
-    for picture in (out, truth):
-        y = luma(picture)
-        border, middle = (
-            block_steps(y, scale, origin, offset).abs() for offset in (0.0, BLOCK / 2)
-        )
-        if not border.numel() or not middle.numel():
-            return torch.zeros((), device=out.device)
-        ratios.append((border.mean() + 1e-4) / (middle.mean() + 1e-4).detach())
-    return (ratios[0] / ratios[1]).log().clamp(min=0)
 
 
 class TrainStep(nn.Module):
@@ -130,10 +101,9 @@ class TrainStep(nn.Module):
             errors = [self._error(a, b) for a, b in zip(prepared.still, ends, strict=True)]
             losses["canvas"] = (errors[0] + errors[1]) / 2
             total = total + self.config.canvas * losses["canvas"]
-        if self.config.blocks or self.config.block_excess:
-            losses |= self._blocks(out, batch)
+        if self.config.blocks:
+            losses["blocks"] = self._blocks(out, batch)
             total = total + self.config.blocks * losses["blocks"]
-            total = total + self.config.block_excess * losses["excess"]
         if isinstance(features, CompactFeatures) and self.config.motion:
             losses["motion"] = self._motion(features, batch)
             total = total + self.config.motion * losses["motion"]
@@ -142,20 +112,18 @@ class TrainStep(nn.Module):
     def _error(self, a: Tensor, b: Tensor) -> Tensor:
         return charbonnier(a.float() - b, self.config.epsilon)
 
-    def _blocks(self, out: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Both losses of what codecs leave between blocks, over the samples that met one.
+    def _blocks(self, out: Tensor, batch: Batch) -> Tensor:
+        """The error's steps between blocks, over the samples that met a codec.
 
-        On the others these lines are like any, and a loss of their own only costs detail.
+        On the others these lines are like any, and to weigh them more only costs detail.
         """
         top, left, _, _ = batch.window
-        where = (batch.target.shape[-1] / batch.inputs.shape[-1], (top, left))
-        seen, truth = (x.float()[batch.coded] for x in (out, batch.windowed(batch.target)))
-        steps = block_steps(seen - truth, *where)
-        none = torch.zeros((), device=out.device)
-        return {
-            "blocks": charbonnier(steps, self.config.epsilon) if steps.numel() else none,
-            "excess": block_excess(seen, truth, *where),
-        }
+        error = (out.float() - batch.windowed(batch.target))[batch.coded]
+        scale = batch.target.shape[-1] / batch.inputs.shape[-1]
+        steps = block_steps(error, scale, (top, left))
+        if not steps.numel():
+            return torch.zeros((), device=out.device)
+        return charbonnier(steps, self.config.epsilon)
 
     def _motion(self, features: CompactFeatures, batch: Batch) -> Tensor:
         """How well each level's motion brings both LR frames to the target's time.
