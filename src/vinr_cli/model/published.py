@@ -19,6 +19,7 @@ Where they were built, native kernels do most of a CPU's work: 3x3 convolutions 
 deformable ones (`deform`), and the three networks (`fused_sines`).
 """
 
+import threading
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -269,7 +270,7 @@ def _paint(decoder: DecoderQuery, where: Tensor) -> Tensor:
 
 
 class _Rows:
-    """A picture of (h, w, C) put together from bands of rows.
+    """A picture of (h, w, C) put together from bands of rows, by any thread.
 
     Attributes:
         value: The picture, with its border of zeros.
@@ -279,6 +280,8 @@ class _Rows:
 
     def __init__(self, height: int, width: int) -> None:
         self._size = height, width
+        self._lock = threading.Lock()
+        self._begun = False
 
     def put(self, pixels: Tensor, top: int, bottom: int, border: int = 0) -> None:
         """Take over rows [top, bottom), (rows · w, C); the first band brings the number format."""
@@ -287,7 +290,9 @@ class _Rows:
         if rows.shape[0] == height:
             self.value = bordered(rows) if border else rows
             return
-        if top == 0:
-            shape = height + 2 * border, width + 2 * border, rows.shape[2]
-            self.value = rows.new_zeros(shape)
+        with self._lock:
+            if not self._begun:
+                shape = height + 2 * border, width + 2 * border, rows.shape[2]
+                self.value = rows.new_zeros(shape)
+                self._begun = True
         self.value[border + top : border + bottom, border : border + width] = rows

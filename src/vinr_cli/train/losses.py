@@ -38,8 +38,8 @@ def halves(features: FrameFeatures) -> tuple[FrameFeatures, FrameFeatures]:
 def block_steps(picture: Tensor, scale: float, origin: tuple[int, int]) -> Tensor:
     """Differences over one LR pixel, taken across the lines between blocks of 8x8 LR pixels.
 
-    What `evaluate.metrics.blockiness` looks at, for windows. Of an error, they are what a codec left
-    at its blocks' borders: a step that the truth has is none of it.
+    What `evaluate.metrics.blockiness` looks at, for windows. Of an error, they are what a codec
+    left at its blocks' borders: a step that the truth has is none of it.
 
     Args:
         picture: (B, C, H, W), a window.
