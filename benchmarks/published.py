@@ -25,6 +25,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+from vinr_cli.cli.app import SPINS
 from vinr_cli.engine.memory import keep_freed_memory
 from vinr_cli.model import Grid, ModelConfig, VideoINR, deform
 from vinr_cli.model.encoder import PublishedFeatures, PublishedFrame
@@ -135,6 +136,8 @@ def apart(kind: str, threads: int, repeats: int) -> dict[str, float]:
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "VINR_NATIVE": KINDS[kind]}
     if kind != "literal":
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
+    if kind == "PyTorch":
+        environment["GOMP_SPINCOUNT"] = SPINS
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found

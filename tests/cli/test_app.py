@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from vinr_cli import __version__
-from vinr_cli.cli.app import COMMANDS, command_name, main
+from vinr_cli.cli import app
+from vinr_cli.cli.app import COMMANDS, SPINS, command_name, main
 from vinr_cli.errors import InputError, Interrupted
 
 Vinr = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -50,6 +51,35 @@ def test_help_is_quick(environment: dict[str, str]) -> None:
         for _ in range(3)
     ]
     assert min(float(run.stdout) for run in runs) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("given", "kernels", "wanted"),
+    [
+        ({}, True, ("PASSIVE", None)),
+        ({}, False, ("PASSIVE", SPINS)),
+        ({"GOMP_SPINCOUNT": "7"}, False, ("PASSIVE", "7")),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, False, ("ACTIVE", None)),
+    ],
+)
+def test_waiting_threads_sleep(
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, str],
+    kernels: bool,
+    wanted: tuple[str, str | None],
+) -> None:
+    """At once with the kernels, soon without them, and as the environment says where it does."""
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    for name in names:
+        monkeypatch.setenv(name, "")  # so that it is set back afterwards
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(app, "expected", lambda: kernels)
+
+    assert main(["--version"]) == 0
+
+    assert tuple(os.environ.get(name) for name in names) == wanted
 
 
 def test_the_version_is_one_line(vinr: Vinr) -> None:

@@ -33,6 +33,7 @@ from vinr_cli.cli.probe import probe
 from vinr_cli.cli.train import train
 from vinr_cli.cli.upscale import upscale
 from vinr_cli.errors import Interrupted, UsageError, VinrError
+from vinr_cli.native.presence import expected
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     upscale,
@@ -96,6 +97,20 @@ def _flowing(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
+SPINS = "1000"
+"""Turns that a waiting OpenMP thread makes before it sleeps where PyTorch does all the work: some
+microseconds, which its many small steps wait for each other."""
+
+
+def _let_threads_sleep() -> None:
+    """Waiting OpenMP threads sleep: spinning ones take the cores that decoder and encoder need."""
+    if "OMP_WAIT_POLICY" in os.environ:
+        return
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    if not expected():
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program.
 
@@ -105,8 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, see `errors` and `EXIT_CODES`.
     """
-    # Waiting OpenMP threads sleep: spinning ones take the cores that decoder and encoder need.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _let_threads_sleep()
     hold_descriptors()
     session = Session()
     try:

@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-LIBRARY = Path(__file__).with_name("libvinr_kernels.so")
-SWITCH = "VINR_NATIVE"
+from vinr_cli.native.presence import LIBRARY as LIBRARY  # noqa: PLC0414 - part of this
+from vinr_cli.native.presence import OFF
+from vinr_cli.native.presence import SWITCH as SWITCH  # noqa: PLC0414 - and this, too
+
 ABI = 2
 LANE = 16
 """Floats of a pixel of motion (kernels.hpp: kLane)."""
@@ -298,7 +299,7 @@ def kernels_for(*tensors: Tensor) -> Kernels | None:
 @cache
 def _choose(wish: str) -> Kernels | None:
     """The best build that runs here, or the one wished for; None if there is none."""
-    if wish == "0":
+    if wish == OFF:
         return None
     library = _open()
     if library is None:
