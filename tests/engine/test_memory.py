@@ -165,6 +165,37 @@ def test_freed_memory_is_kept() -> None:
         assert int(faults) < 100
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's mallopt")
+def test_a_freed_block_below_a_living_one_is_given_back_once_memory_ran_out() -> None:
+    """Kept, it stays the process's address space; after `release` it does not."""
+    code = (
+        "import ctypes, resource, torch\n"
+        "from vinr_cli.engine.memory import keep_freed_memory, release\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.malloc.restype = ctypes.c_void_p\n"
+        "libc.free.argtypes = [ctypes.c_void_p]\n"
+        "def mapped():\n"
+        "    return int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "def left_behind():\n"
+        "    before = mapped()\n"
+        "    block, living = libc.malloc(256 << 20), libc.malloc(2 << 20)\n"
+        "    libc.free(block)\n"
+        "    return mapped() - before\n"
+        "took = keep_freed_memory()\n"
+        "print(took, left_behind())\n"
+        "release(torch.device('cpu'))\n"
+        "block = libc.malloc(250 << 20)\n"  # what was kept before is still used first
+        "print(left_behind())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    took, kept, given_back = done.stdout.split()
+    if took == "True":
+        assert int(kept) >= 256 << 20
+        assert int(given_back) < 16 << 20
+
+
 def test_what_a_failed_computation_held_is_given_back() -> None:
     """A tensor in a cycle, as an error's traceback makes them, is gone after `release`."""
 

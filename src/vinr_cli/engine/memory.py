@@ -20,13 +20,21 @@ rendered together, frames on their way. On a CPU they are part of the measured b
 UNKNOWN_FREE = 2 << 30
 """Bytes taken for free where the system does not say."""
 
-_MALLOC_OPTIONS = (
+_KEEPING = (
     (-4, 0),  # M_MMAP_MAX: no mapping of its own for a large block
     (-1, 2**31 - 1),  # M_TRIM_THRESHOLD: give nothing back
     (-2, 64 << 20),  # M_TOP_PAD: grow in large steps
     (-8, 1),  # M_ARENA_MAX: threads share one heap, since another's may hold no large block
 )
-"""mallopt's options (mallopt(3), malloc.h) and their values."""
+"""mallopt's options (mallopt(3), malloc.h) and their values where there is room."""
+
+_SPARING = (
+    (-4, 1 << 16),  # M_MMAP_MAX: a large block has a mapping of its own, which ends with it
+    (-3, 1 << 20),  # M_MMAP_THRESHOLD: large is from here on
+    (-1, 1 << 17),  # M_TRIM_THRESHOLD
+    (-2, 0),  # M_TOP_PAD: grow by what is asked for
+)
+"""The same options once memory has run out: but for M_MMAP_THRESHOLD they are glibc's own."""
 
 _MEMINFO = Path("/proc/meminfo")
 _STATM = Path("/proc/self/statm")
@@ -138,16 +146,19 @@ def release(device: torch.device) -> None:
     """Give cached blocks back, so that smaller tiles find contiguous memory.
 
     Errors whose tracebacks hold tensors may be part of cycles, which are searched for first. On a
-    CPU it is what `keep_freed_memory` kept that is given back: oneDNN's code and threads' stacks
-    cannot be taken from the C library's heap.
+    CPU it is what `keep_freed_memory` kept that is given back, and nothing is kept any more: blocks
+    that live on cut the heap into pieces too small for the next tensor (of 540 MB of address space
+    in the heap 400 MB were free, and still there was no room), and the C library cannot unmap a
+    piece in the middle. From now on each large block is mapped for itself. oneDNN's code and
+    threads' stacks cannot be taken from the heap either.
     """
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
-    elif sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # musl has none
+    elif _set_malloc(_SPARING):
+        with suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
 
 
@@ -159,16 +170,21 @@ def keep_freed_memory() -> bool:
     of a 1080p pair on four cores (6.9 s to 3.3 s) and costs a fifth more at the peak. Threads have
     heaps of 64 MB each by default, so what one of them prepares would still be mapped: with one
     heap for all, ten frames of 1440x2560 took 3.6 instead of 5.6 GB and 0.9 instead of 3.9 million
-    page faults. For the whole process, from its next threads on; on other C libraries nothing
-    happens.
+    page faults. For the whole process, from its next threads on and until `release`; on other C
+    libraries nothing happens.
 
     Returns:
         Whether it took effect.
     """
+    return _set_malloc(_KEEPING)
+
+
+def _set_malloc(options: tuple[tuple[int, int], ...]) -> bool:
+    """Set options of glibc's malloc; False where there is another C library."""
     if sys.platform != "linux":
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # musl has none
         return False
-    return all([mallopt(option, value) for option, value in _MALLOC_OPTIONS])
+    return all([mallopt(option, value) for option, value in options])
