@@ -51,9 +51,10 @@ from vinr_cli.engine.transfer import mover_for
 from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.upscale import run_upscale
 from vinr_cli.media.testclip import make_test_clip
-from vinr_cli.model import deform, triton_render
+from vinr_cli.model.compact import triton_render
 from vinr_cli.model.config import ModelConfig
-from vinr_cli.model.published import PublishedVideoINR
+from vinr_cli.model.published import deform
+from vinr_cli.model.published.network import PublishedVideoINR
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.native import library as native
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateRequest, SizeRequest

@@ -27,9 +27,10 @@ from torch import Tensor
 
 from vinr_cli.cli.app import SPINS
 from vinr_cli.engine.memory import keep_freed_memory
-from vinr_cli.model import Grid, ModelConfig, VideoINR, deform
-from vinr_cli.model.encoder import PublishedFeatures, PublishedFrame
-from vinr_cli.model.published import PublishedVideoINR
+from vinr_cli.model import Grid, ModelConfig, VideoINR
+from vinr_cli.model.published import deform
+from vinr_cli.model.published.encoder import PublishedFeatures, PublishedFrame
+from vinr_cli.model.published.network import PublishedVideoINR
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
 import oracle

@@ -18,9 +18,9 @@ from vinr_cli.color.convert import from_picture, to_picture
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, plane_shapes
 from vinr_cli.engine.faithful import flatness, settle
 from vinr_cli.engine.infer import PairRenderer
-from vinr_cli.model import compact
+from vinr_cli.model.compact import network as compact_network
+from vinr_cli.model.compact.triton_render import Job
 from vinr_cli.model.config import CompactConfig, ModelConfig
-from vinr_cli.model.triton_render import Job
 from vinr_cli.model.videoinr import VideoINR
 
 META = torch.device("meta")
@@ -124,9 +124,9 @@ def counted_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Job]]:
         return torch.empty(len(job.motion), 3, len(job.rows), len(job.cols), device=META)
 
     with monkeypatch.context() as patch:
-        patch.setattr(compact, "usable", lambda *_: True)
-        patch.setattr(compact, "products_format", lambda _: torch.float32)
-        patch.setattr(compact, "render_job", render)
+        patch.setattr(compact_network, "usable", lambda *_: True)
+        patch.setattr(compact_network, "products_format", lambda _: torch.float32)
+        patch.setattr(compact_network, "render_job", render)
         yield jobs
 
 

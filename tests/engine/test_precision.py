@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vinr_cli.engine.device import choose_precision, format_name
 from vinr_cli.engine.precision import ON_CPU, Step, automatic, mixed, psnr, render_in
-from vinr_cli.model.compact import soft_argmax
+from vinr_cli.model.compact.search import soft_argmax
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.videoinr import VideoINR

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
-from vinr_cli.model.align import AlignedFusion
-from vinr_cli.model.convlstm import DeformableLSTM
-from vinr_cli.model.published import PublishedVideoINR
+from vinr_cli.model.published.align import AlignedFusion
+from vinr_cli.model.published.convlstm import DeformableLSTM
+from vinr_cli.model.published.network import PublishedVideoINR
 
 LIMIT = 1 - 1e-6
 

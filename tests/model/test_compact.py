@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.model import Axis, Grid, ModelConfig, VideoINR, compact
-from vinr_cli.model.compact import (
-    CompactVideoINR,
+from vinr_cli.model import Axis, Grid, ModelConfig, VideoINR
+from vinr_cli.model.compact import frame as frame_module
+from vinr_cli.model.compact.canvas import sample_axes
+from vinr_cli.model.compact.frame import SurveyedFrame
+from vinr_cli.model.compact.network import CompactVideoINR, shrink_matrix
+from vinr_cli.model.compact.search import (
     Gate,
-    SurveyedFrame,
     SurveyedPair,
     cost_volume,
     match,
-    sample_axes,
-    shrink_matrix,
     soft_argmax,
     trusted_mean,
     warp,
@@ -329,10 +329,10 @@ def test_a_survey_is_what_the_whole_frame_sees(
     monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     """Made in bands of rows, coarse features and motion are those of the whole frame."""
-    monkeypatch.setattr(compact, "SURVEY_PIXELS", 32 * size[1])
+    monkeypatch.setattr(frame_module, "SURVEY_PIXELS", 32 * size[1])
     config = replace(SMALL, octaves=1)
     net = VideoINR(config).eval()
-    assert isinstance(net, compact.CompactVideoINR)
+    assert isinstance(net, CompactVideoINR)
     pair = frames(*size)[0]
     with torch.no_grad():
         first, second = (net.encode_frame(frame[None]) for frame in pair)

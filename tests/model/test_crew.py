@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from vinr_cli.model.crew import divide
-from vinr_cli.model.sampling import BAND, in_bands
+from vinr_cli.model.published.crew import divide
+from vinr_cli.model.published.sampling import BAND, in_bands
 
 
 @pytest.fixture

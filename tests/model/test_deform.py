@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.model import deform
-from vinr_cli.model.deform import DeformConv, deform_conv
+from vinr_cli.model.published import deform
+from vinr_cli.model.published.deform import DeformConv, deform_conv
 
 from . import oracle
 

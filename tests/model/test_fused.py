@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.model.compact import LEAST_SHARE, STILL_LOGIT, CompactVideoINR
+from vinr_cli.model.compact.decoder import LEAST_SHARE, STILL_LOGIT
+from vinr_cli.model.compact.fused import FusedPrepared, available, blend_of, cubic_taps
+from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig
-from vinr_cli.model.fused import FusedPrepared, available, blend_of, cubic_taps
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.native import library as native

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.model import deform, sampling
 from vinr_cli.model.config import ModelConfig
-from vinr_cli.model.encoder import PublishedFeatures
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.published import UNUSED, PublishedVideoINR
+from vinr_cli.model.published import deform, sampling
+from vinr_cli.model.published.encoder import PublishedFeatures
+from vinr_cli.model.published.network import UNUSED, PublishedVideoINR
 from vinr_cli.model.videoinr import FrameFeatures, VideoINR
 from vinr_cli.native import library as native
 

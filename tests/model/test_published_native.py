@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
-from vinr_cli.model import fused_sines
 from vinr_cli.model.config import ModelConfig, PublishedConfig
-from vinr_cli.model.deform import DeformConv
-from vinr_cli.model.encoder import PublishedFeatures
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.layers import Convolution
-from vinr_cli.model.published import PublishedVideoINR
+from vinr_cli.model.published import fused_sines
+from vinr_cli.model.published.deform import DeformConv
+from vinr_cli.model.published.encoder import PublishedFeatures
+from vinr_cli.model.published.network import PublishedVideoINR
 from vinr_cli.native import library as native
 
 from .seeding import frames, seed_weights

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vinr_cli.model.grid import Axis
-from vinr_cli.model.sampling import Held, along, bordered, gather, neighbours
+from vinr_cli.model.published.sampling import Held, along, bordered, gather, neighbours
 
 ROWS = Axis(lr=10, hr=40, start=8, stop=32, offset=0, held=6)
 COLS = Axis(lr=12, hr=36, start=9, stop=24, offset=3, held=5)

@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.model import triton_render
+from vinr_cli.model.compact import triton_render
+from vinr_cli.model.compact.triton_render import Job, TritonPrepared, sample_job, trusted, usable
 from vinr_cli.model.config import CompactConfig, ModelConfig
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.triton_render import Job, TritonPrepared, sample_job, trusted, usable
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.native import library as native
 
@@ -254,7 +254,7 @@ import sys
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from vinr_cli.model import triton_kernels
+from vinr_cli.model.compact import triton_kernels
 
 addresses = {
     name: "*fp32"

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.model.compact.triton_render import usable
 from vinr_cli.model.config import CompactConfig
-from vinr_cli.model.triton_render import usable
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.native.library import kernels
 

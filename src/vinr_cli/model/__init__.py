@@ -1,9 +1,9 @@
 """The networks. Nothing here knows what a video is."""
 
-from vinr_cli.model.compact import CompactVideoINR
+from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig, PublishedConfig
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.published import PublishedVideoINR
+from vinr_cli.model.published.network import PublishedVideoINR
 from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
 
 __all__ = [

@@ -89,7 +89,7 @@ class PublishedConfig(ModelConfig):
 
 @dataclass(frozen=True)
 class CompactConfig(ModelConfig):
-    """Dimensions of the packaged network; `compact.py` says what each part does.
+    """Dimensions of the packaged network; `compact` says what each part does.
 
     Attributes:
         width: Feature channels of a frame at LR.

@@ -23,7 +23,7 @@ struct Layer {
     int32_t outputs;
 };
 
-// Time INR, see TimeINR in model/compact.py. Maps are channels last.
+// Time INR, see TimeINR in model/compact/motion.py. Maps are channels last.
 struct TimeJob {
     const float* state;   // (pixels, hidden): first layer without its time part
     const float* motion;  // (2, pixels)
@@ -35,7 +35,7 @@ struct TimeJob {
     float* out;           // (pixels, kLane): flows (x, y) to first and second, 2 logits, features
 };
 
-// Decoder on a grid, see CompactVideoINR._render_rows in model/compact.py.
+// Decoder on a grid, see CompactVideoINR._render_rows in model/compact/network.py.
 struct RenderJob {
     const float* canvas[2];  // (lr_height, lr_width, factor_y, factor_x, channels)
     const float* motion;     // (lr_height, lr_width, kLane), from TimeJob
@@ -82,7 +82,7 @@ struct Lattice {
 };
 
 // Space INR and, where `flow` is wanted, time INR on a grid; see PublishedVideoINR in
-// model/published.py.
+// model/published/.
 struct FieldJob {
     const float* space;        // (held lines, held columns, N): first layer's LR part
     const int32_t* lines;      // (height): nearest held LR line

@@ -7,7 +7,9 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
 from vinr_cli.evaluate.metrics import BLOCK
-from vinr_cli.model.compact import CompactFeatures, CompactPrepared, warp
+from vinr_cli.model.compact.motion import CompactFeatures
+from vinr_cli.model.compact.network import CompactPrepared
+from vinr_cli.model.compact.search import warp
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.videoinr import FrameFeatures, VideoINR
 from vinr_cli.train.config import LossConfig

@@ -14,9 +14,9 @@ from typing import Self, cast
 import torch
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.model.compact import CompactVideoINR
+from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig, PublishedConfig
-from vinr_cli.model.published import PublishedVideoINR
+from vinr_cli.model.published.network import PublishedVideoINR
 from vinr_cli.model.videoinr import VideoINR as Network
 from vinr_cli.weights.cache import CONFIG_FILE, WEIGHTS
 from vinr_cli.weights.files import fill, read_weights, state_of, write_weights

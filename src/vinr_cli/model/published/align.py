@@ -10,8 +10,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from vinr_cli.model.deform import DeformConv
 from vinr_cli.model.layers import SLOPE, Convolution, conv, double_size, lrelu
+from vinr_cli.model.published.deform import DeformConv
 
 STRIDE = 4
 """LR pixels per cell of the coarsest level; heights and widths must be multiples of it."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.layers import Folded, product
-from vinr_cli.model.sampling import Held, along, gather
+from vinr_cli.model.published.sampling import Held, along, gather
 
 Taps = tuple[Tensor, Tensor]
 

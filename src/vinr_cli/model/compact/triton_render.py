@@ -275,7 +275,7 @@ def _current(device: torch.device) -> AbstractContextManager[Any]:
 
 def _kernels() -> Any:
     """The module of kernels, which imports Triton."""
-    return importlib.import_module("vinr_cli.model.triton_kernels")
+    return importlib.import_module("vinr_cli.model.compact.triton_kernels")
 
 
 # -- the kernel's trial ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vinr_cli.model.grid import Axis
 from vinr_cli.model.layers import Folded, product
-from vinr_cli.model.sampling import Held, gather, neighbours
+from vinr_cli.model.published.sampling import Held, gather, neighbours
 
 FLOWS = 2
 EDGE = 0.5e-6

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
-from vinr_cli.model.align import STRIDE, Levels, Pyramid, PyramidAlign
 from vinr_cli.model.config import PublishedConfig
-from vinr_cli.model.convlstm import BidirectionalLSTM, State, StepInput
 from vinr_cli.model.layers import SLOPE, Trunk, conv, without_autocast
+from vinr_cli.model.published.align import STRIDE, Levels, Pyramid, PyramidAlign
+from vinr_cli.model.published.convlstm import BidirectionalLSTM, State, StepInput
 from vinr_cli.model.videoinr import Features, FrameFeatures
 
 

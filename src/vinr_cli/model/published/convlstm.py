@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vinr_cli.model.align import AlignedFusion, Levels
 from vinr_cli.model.layers import conv
+from vinr_cli.model.published.align import AlignedFusion, Levels
 
 State = tuple[Tensor, Tensor]
 """Hidden state and memory, both (B, width, H, W)."""

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
-from vinr_cli.model.crew import divide
 from vinr_cli.model.grid import Axis
 from vinr_cli.model.layers import PIXEL_GROUP, last
+from vinr_cli.model.published.crew import divide
 
 BAND = {"cpu": 4096}
 """Output pixels computed together without gradients: of twice as many, 256 channels no longer stay

@@ -1,8 +1,9 @@
 """The compact network's canvas, time INR and decoder in native code, where that is possible.
 
-The same functions as in `compact.py`, which stays the reference: tests hold both together. What is
-gained comes from the memory: a canvas stays as the convolution made it, cell by cell, and all that
-an output pixel needs is fetched, decoded and written while it is in the processor's first cache.
+The same functions as `canvas`, `motion` and `decoder`, which stay the reference: tests hold both
+together. What is gained comes from the memory: a canvas stays as the convolution made it, cell by
+cell, and all that an output pixel needs is fetched, decoded and written while it is in the
+processor's first cache.
 """
 
 import math

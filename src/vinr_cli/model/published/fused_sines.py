@@ -1,8 +1,8 @@
 """The published network's space INR, time INR and decoder in native code, where that is possible.
 
-The same functions as in `published.py`, which stays the reference: tests hold both together. Here a
-block of 48 output pixels goes through all layers of a network before the next one begins, and a
-sine is a polynomial on vectors.
+The same functions as `space`, `motion` and `decoder`, which stay the reference: tests hold both
+together. Here a block of 48 output pixels goes through all layers of a network before the next one
+begins, and a sine is a polynomial on vectors.
 """
 
 from ctypes import c_float
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from vinr_cli.model.config import PublishedConfig
-from vinr_cli.model.decoder import DecoderQuery
 from vinr_cli.model.grid import Grid
-from vinr_cli.model.motion import Lattice, MotionQuery
-from vinr_cli.model.sampling import Held
-from vinr_cli.model.space import SpaceQuery
+from vinr_cli.model.published.decoder import DecoderQuery
+from vinr_cli.model.published.motion import Lattice, MotionQuery
+from vinr_cli.model.published.sampling import Held
+from vinr_cli.model.published.space import SpaceQuery
 from vinr_cli.native import library as native
 
 FLOWS = 4
