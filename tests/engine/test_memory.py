@@ -11,6 +11,21 @@ from vinr_cli.model import ModelConfig, VideoINR
 
 CPU = torch.device("cpu")
 
+LIBC = """
+import ctypes, resource
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+"""
+
+
+def printed(code: str) -> list[str]:
+    """The words that a fresh Python prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.split()
+
 
 def test_the_free_memory_of_this_machine_is_plausible() -> None:
     """Between 16 MiB and 64 TiB."""
@@ -125,10 +140,7 @@ def test_the_limit_of_the_process_counts() -> None:
         "resource.setrlimit(resource.RLIMIT_AS, (mapped + (300 << 20), resource.RLIM_INFINITY))\n"
         "print(free_bytes(torch.device('cpu')))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
-    )
-    assert 200 << 20 < int(done.stdout) <= 300 << 20
+    assert 200 << 20 < int(printed(code)[0]) <= 300 << 20
 
 
 def test_a_real_allocation_failure_is_recognised() -> None:
@@ -142,11 +154,7 @@ def test_a_real_allocation_failure_is_recognised() -> None:
 def test_freed_memory_is_kept() -> None:
     """Afterwards a large block that is freed and taken again costs no new pages."""
     code = (
-        "import ctypes, resource\n"
-        "from vinr_cli.engine.memory import keep_freed_memory\n"
-        "libc = ctypes.CDLL(None)\n"
-        "libc.malloc.restype = ctypes.c_void_p\n"
-        "libc.free.argtypes = [ctypes.c_void_p]\n"
+        f"{LIBC}from vinr_cli.engine.memory import keep_freed_memory\n"
         "def faults():\n"
         "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "    block = libc.malloc(256 << 20)\n"
@@ -157,10 +165,7 @@ def test_freed_memory_is_kept() -> None:
         "faults()\n"
         "print(took, faults())\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    took, faults = done.stdout.split()
+    took, faults = printed(code)
     if took == "True":
         assert int(faults) < 100
 
@@ -169,11 +174,8 @@ def test_freed_memory_is_kept() -> None:
 def test_a_freed_block_below_a_living_one_is_given_back_once_memory_ran_out() -> None:
     """Kept, it stays the process's address space; after `release` it does not."""
     code = (
-        "import ctypes, resource, torch\n"
+        f"{LIBC}import torch\n"
         "from vinr_cli.engine.memory import keep_freed_memory, release\n"
-        "libc = ctypes.CDLL(None)\n"
-        "libc.malloc.restype = ctypes.c_void_p\n"
-        "libc.free.argtypes = [ctypes.c_void_p]\n"
         "def mapped():\n"
         "    return int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "def left_behind():\n"
@@ -187,10 +189,7 @@ def test_a_freed_block_below_a_living_one_is_given_back_once_memory_ran_out() ->
         "block = libc.malloc(250 << 20)\n"  # what was kept before is still used first
         "print(left_behind())\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    took, kept, given_back = done.stdout.split()
+    took, kept, given_back = printed(code)
     if took == "True":
         assert int(kept) >= 256 << 20
         assert int(given_back) < 16 << 20
