@@ -34,7 +34,7 @@ import odd_clips
 from fuzz import make_weights
 from kill_resume import write_clip
 
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.mux import decode_all
 from vinr_cli.media.probe import probe
 from vinr_cli.media.sound import find_damage

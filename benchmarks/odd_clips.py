@@ -13,7 +13,7 @@ from typing import Any, cast
 import av
 import numpy as np
 
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.mux import decode_all
 from vinr_cli.media.probe import MediaInfo, probe, scan_timestamps
 from vinr_cli.plan.job import EncodeOptions

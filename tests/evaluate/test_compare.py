@@ -20,7 +20,7 @@ from vinr_cli.evaluate.compare import (
     network_method,
     score_clip,
 )
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.filters import filter_frames
 from vinr_cli.media.vmaf import has_vmaf
 from vinr_cli.model import ModelConfig, VideoINR

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vinr_cli.errors import UsageError
 from vinr_cli.jobs.plan_upscale import plan_upscale
 from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.probe import probe
 from vinr_cli.media.sources import probe_source, read_source
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest

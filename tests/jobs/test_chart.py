@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, matrix_tag, plane_shapes
 from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.formats import pixel_format
 from vinr_cli.media.probe import probe
 from vinr_cli.media.reader import FrameReader

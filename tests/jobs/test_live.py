@@ -25,7 +25,7 @@ from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned, silent
 from vinr_cli.jobs.live import is_piped, run_piped, show_piped
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.live import LiveSource
 from vinr_cli.media.probe import probe
 from vinr_cli.plan.job import (

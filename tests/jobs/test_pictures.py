@@ -21,7 +21,7 @@ from vinr_cli.events import Event, Notice, PartDone, Planned
 from vinr_cli.jobs import pictures as target
 from vinr_cli.jobs.upscale import run_upscale
 from vinr_cli.media import folder
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.probe import probe
 from vinr_cli.media.stills import decode, look
 from vinr_cli.media.webp import read_animation

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.probe import probe
 from vinr_cli.media.reader import FrameReader
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest

@@ -11,15 +11,9 @@ import pytest
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting
 from vinr_cli.errors import EncoderError, UsageError
-from vinr_cli.media.encoders import (
-    CODECS,
-    FFMPEG_VARIABLE,
-    choose,
-    container_of,
-    find_ffmpeg,
-    list_encoders,
-    needs_even,
-)
+from vinr_cli.media.codecs import CODECS, container_of
+from vinr_cli.media.encoders import choose, needs_even
+from vinr_cli.media.ffmpeg import FFMPEG_VARIABLE, find_ffmpeg, list_encoders
 from vinr_cli.media.probe import probe
 from vinr_cli.media.reader import FrameReader
 from vinr_cli.media.writer import FrameWriter

@@ -10,7 +10,7 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from vinr_cli.media.encoders import CONTAINERS
+from vinr_cli.media.codecs import CONTAINERS
 from vinr_cli.media.mux import check, finish
 from vinr_cli.media.probe import probe
 from vinr_cli.media.streams import Fate, changed_tracks, fates

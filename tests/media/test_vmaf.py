@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vinr_cli.errors import EncoderError
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.vmaf import Vmaf, has_vmaf
 from vinr_cli.plan.job import EncodeOptions
 

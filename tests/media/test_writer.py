@@ -15,7 +15,8 @@ import pytest
 from vinr_cli.color.spec import Chroma, ColorSpec, Mastering, Matrix, Siting, output_tags
 from vinr_cli.errors import EncoderError, OutputError
 from vinr_cli.media import writer as module
-from vinr_cli.media.encoders import CODECS, RENDERED, choose
+from vinr_cli.media.codecs import CODECS, RENDERED
+from vinr_cli.media.encoders import choose
 from vinr_cli.media.probe import probe
 from vinr_cli.media.reader import FrameReader
 from vinr_cli.media.writer import ORIGIN, FrameWriter

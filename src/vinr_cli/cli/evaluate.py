@@ -48,7 +48,7 @@ def evaluate(
     from vinr_cli.evaluate.clips import find_clips
     from vinr_cli.evaluate.compare import PROTOCOL, Settings, average, methods, score_clip
     from vinr_cli.media.degrade import parse
-    from vinr_cli.media.encoders import find_ffmpeg
+    from vinr_cli.media.ffmpeg import find_ffmpeg
     from vinr_cli.media.vmaf import has_vmaf
     from vinr_cli.plan.job import EncodeOptions
     from vinr_cli.weights.load import load_model

@@ -20,7 +20,7 @@ from vinr_cli.engine.stream import QUEUED, THREADS
 from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.fingerprint import ffmpeg_version
 from vinr_cli.jobs.upscale import plan_upscale, run_upscale
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.testclip import make_test_clip
 from vinr_cli.plan.job import JobSpec, RateRequest, SizeRequest
 from vinr_cli.weights.load import load_model

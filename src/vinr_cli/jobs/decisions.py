@@ -14,7 +14,7 @@ from vinr_cli import __version__
 from vinr_cli.jobs.disk import bytes_needed
 from vinr_cli.jobs.plan_upscale import Plan, odd_times
 from vinr_cli.media.animate import WEBP_QUALITY
-from vinr_cli.media.encoders import IMAGES, SQUARE
+from vinr_cli.media.codecs import IMAGES, SQUARE
 from vinr_cli.media.folder import FIRST_NUMBER
 from vinr_cli.media.sequence import PICTURES
 from vinr_cli.media.wording import (

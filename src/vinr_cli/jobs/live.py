@@ -25,7 +25,8 @@ from vinr_cli.jobs.plan_live import plan_piped
 from vinr_cli.jobs.plan_upscale import Plan, require_target
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.upscale import complete, planned, rename_whole, work_folders
-from vinr_cli.media.encoders import IMAGES, RENDERED, Encoder
+from vinr_cli.media.codecs import IMAGES, RENDERED
+from vinr_cli.media.encoders import Encoder
 from vinr_cli.media.live import LiveReader, LiveSource
 from vinr_cli.media.livemux import BARE, Head, LiveMux, LiveWriter, SideTracks, Target
 from vinr_cli.media.mux import check

@@ -9,18 +9,8 @@ from pathlib import Path
 from vinr_cli.errors import InputError, OutputError, OutputExistsError, UsageError
 from vinr_cli.jobs.pictures import require_pictures
 from vinr_cli.jobs.repeats import look_for_repeats
-from vinr_cli.media.encoders import (
-    CONTAINERS,
-    IMAGES,
-    MAX_WEBP_SIDE,
-    SQUARE,
-    STREAMED,
-    Encoder,
-    centred,
-    choose,
-    container_of,
-    needs_even,
-)
+from vinr_cli.media.codecs import CONTAINERS, IMAGES, MAX_WEBP_SIDE, SQUARE, STREAMED, container_of
+from vinr_cli.media.encoders import Encoder, centred, choose, needs_even
 from vinr_cli.media.listing import is_listing, list_pictures, named_after
 from vinr_cli.media.mux import KEEP_ROTATION, temporary_name
 from vinr_cli.media.probe import (

@@ -15,7 +15,7 @@ from vinr_cli.jobs.manifest import Ending, Ledger
 from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames, certain_times
 from vinr_cli.jobs.plan_upscale import Plan, Worker
 from vinr_cli.jobs.repeats import new_frames
-from vinr_cli.media.encoders import IMAGES
+from vinr_cli.media.codecs import IMAGES
 from vinr_cli.media.reader import Frame
 from vinr_cli.media.sources import read_source
 from vinr_cli.media.writer import FrameWriter

@@ -20,7 +20,7 @@ from vinr_cli.jobs.manifest import Ending, Ledger, clean, discard, sync_folder, 
 from vinr_cli.jobs.pictures import make_folder, place_pictures, require_pictures
 from vinr_cli.jobs.plan_upscale import Plan, plan_upscale, require_target
 from vinr_cli.jobs.stop import Stop
-from vinr_cli.media.encoders import IMAGES
+from vinr_cli.media.codecs import IMAGES
 from vinr_cli.media.mux import NAME_BYTES, check, finish
 from vinr_cli.media.sound import check_sound
 from vinr_cli.media.webp import check_webp

@@ -27,7 +27,7 @@ from vinr_cli.color.spec import ColorSpec, output_tags
 from vinr_cli.errors import VinrError
 from vinr_cli.media.alpha import DECODERS, TAG, repair
 from vinr_cli.media.borders import LIBRARY_ERRORS, AnyPacket, reading, url, writing
-from vinr_cli.media.encoders import IMAGES
+from vinr_cli.media.codecs import IMAGES
 from vinr_cli.media.formats import FULL, MATRICES, PRIMARIES, STUDIO, TRANSFERS
 from vinr_cli.media.mux import KEEP_ROTATION, MAX_MOVIE_SCALE, clock_base, moved_chapters
 from vinr_cli.media.pipe import STDOUT_NAME, Outlet, reader_gone

@@ -27,9 +27,10 @@ from vinr_cli.errors import EncoderError, OutputError, VerificationError
 from vinr_cli.media.alpha import TAG, carries_opacity, repair, tag_colours
 from vinr_cli.media.animate import write_gif, write_webp, write_y4m
 from vinr_cli.media.borders import LIBRARY_ERRORS, reading, url, words_of, writing
+from vinr_cli.media.codecs import RENDERED, container_of
 from vinr_cli.media.comments import comment_gif, comment_webp
-from vinr_cli.media.encoders import RANGE_APART, RENDERED, container_of
 from vinr_cli.media.formats import FULL
+from vinr_cli.media.layouts import RANGE_APART
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 from vinr_cli.media.reencode import (
     SCRATCH_OF,

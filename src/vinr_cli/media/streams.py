@@ -7,7 +7,7 @@ from av.container import InputContainer
 from av.stream import AttachmentStream, Stream
 
 from vinr_cli.media.borders import reading
-from vinr_cli.media.encoders import IMAGES, RENDERED
+from vinr_cli.media.codecs import IMAGES, RENDERED
 from vinr_cli.media.probe import MediaInfo, codec_name, open_input
 from vinr_cli.media.reencode import SUBTITLE_OF, audio_codec
 from vinr_cli.media.timecode import TIMECODE_FORMATS

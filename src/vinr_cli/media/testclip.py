@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from vinr_cli.errors import EncoderError
-from vinr_cli.media.encoders import find_ffmpeg
+from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.plan.job import EncodeOptions
 
 RATE = 25

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.media.borders import LIBRARY_ERRORS, words_of
+from vinr_cli.media.codecs import CODECS, IMAGES, RENDERED
 from vinr_cli.media.complaints import reason_of
-from vinr_cli.media.encoders import CODECS, IMAGES, RENDERED, Encoder
+from vinr_cli.media.encoders import Encoder
 from vinr_cli.media.formats import pixel_format
 from vinr_cli.media.probe import codec_name, open_input
 from vinr_cli.media.tracks import holds

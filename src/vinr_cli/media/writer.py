@@ -27,9 +27,11 @@ from numpy.typing import NDArray
 from vinr_cli.color.spec import Chroma, ColorSpec, output_tags, plane_shapes
 from vinr_cli.errors import EncoderError, OutputError, VinrError
 from vinr_cli.media.borders import LIBRARY_ERRORS, url, words_of
+from vinr_cli.media.codecs import container_of
 from vinr_cli.media.complaints import is_aftermath, is_noise, plain
-from vinr_cli.media.encoders import RANGE_APART, Encoder, choose, container_of
+from vinr_cli.media.encoders import Encoder, choose
 from vinr_cli.media.formats import pixel_format
+from vinr_cli.media.layouts import RANGE_APART
 from vinr_cli.media.pipe import reader_gone
 from vinr_cli.plan.job import EncodeOptions
 
