@@ -97,9 +97,10 @@ def _flowing(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-SPINS = "1000"
+SPINS = "3000"
 """Turns that a waiting OpenMP thread makes before it sleeps where PyTorch does all the work: some
-microseconds, which its many small steps wait for each other."""
+tenths of a millisecond, longer than its many small steps mostly wait for each other. More turns
+gain little and cost other programs their cores (docs/performance.md)."""
 
 
 def _let_threads_sleep() -> None:
