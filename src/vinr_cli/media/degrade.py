@@ -20,6 +20,7 @@ from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
 from vinr_cli.errors import EncoderError, UsageError
+from vinr_cli.media.quantizers import Coarseness, ask_for_quantizers, coarseness_of
 
 Clip = NDArray[np.uint8]
 """(T, H, W, 3), RGB."""
@@ -210,12 +211,23 @@ def degrade(frames: Clip, degradation: Degradation) -> Clip:
     Raises:
         EncoderError: the codec is missing, refuses the frames, or lost some.
     """
+    return degrade_telling(frames, degradation)[0]
+
+
+def degrade_telling(frames: Clip, degradation: Degradation) -> tuple[Clip, Coarseness | None]:
+    """The clip as of `degrade`, and what the last codec's decoder tells of its quantizers.
+
+    Raises:
+        EncoderError: as of `degrade`.
+    """
     out = _noisy(_blurred(frames, degradation.blur), degradation.noise, degradation.seed)
     try:
-        out = _coded(out, degradation)
+        out, coarseness = _coded(out, degradation)
     except (FFmpegError, ValueError) as error:  # ValueError: this build lacks the codec
         raise EncoderError(degradation.codec, f"cannot code the clip ({error})") from error
-    return out if degradation.then is None else degrade(out, degradation.then)
+    if degradation.then is not None:
+        return degrade_telling(out, degradation.then)
+    return out, coarseness
 
 
 def _blurred(frames: Clip, sigma: float) -> Clip:
@@ -309,12 +321,13 @@ def _pictures(frames: Clip) -> Iterator[av.VideoFrame]:
         yield frame
 
 
-def _coded(frames: Clip, d: Degradation) -> Clip:
+def _coded(frames: Clip, d: Degradation) -> tuple[Clip, Coarseness | None]:
     """The round trip through the codec alone."""
     count, height, width = frames.shape[:3]
     encoder = _encoder(d, height + height % 2, width + width % 2)
     decoder = cast(VideoCodecContext, av.CodecContext.create(CODECS[d.codec].decoder, "r"))
     decoder.thread_count, decoder.thread_type = 1, ThreadType.NONE
+    ask_for_quantizers(decoder)
     decoded: list[av.VideoFrame] = []
     for picture in (*_pictures(frames), None):
         for packet in encoder.encode(picture):
@@ -323,4 +336,5 @@ def _coded(frames: Clip, d: Degradation) -> Clip:
     if len(decoded) != count:
         raise EncoderError(d.codec, f"gave {len(decoded)} frames back for {count}")
     planes = np.stack([frame.to_ndarray() for frame in decoded])
-    return _to_rgb(planes.astype(np.uint8, copy=False))[:, :height, :width]
+    rgb = _to_rgb(planes.astype(np.uint8, copy=False))[:, :height, :width]
+    return rgb, coarseness_of(CODECS[d.codec].decoder, decoded)
