@@ -31,6 +31,8 @@ class WeightsRecord:
         checkpoint: Whether the origins hold a PyTorch checkpoint of the published network, which is
             converted, instead of a weights file.
         family: Which network it belongs to (`ModelConfig.family`); the file has the whole config.
+        plain: Name of the packaged set that takes no traces of codecs out, from which this one was
+            trained on: `--deblock` goes along the line between the two. Empty for none.
     """
 
     name: str
@@ -43,6 +45,7 @@ class WeightsRecord:
     size: int | None = None
     checkpoint: bool = False
     family: str = "compact"
+    plain: str = ""
 
     @property
     def is_packaged(self) -> bool:
@@ -50,9 +53,9 @@ class WeightsRecord:
         return not self.origins
 
 
-def packaged(name: str, file: str, about: str) -> WeightsRecord:
+def packaged(name: str, file: str, about: str, plain: str = "") -> WeightsRecord:
     """A set that was trained here and comes with the program."""
-    return WeightsRecord(name, file, about, "Apache-2.0")
+    return WeightsRecord(name, file, about, "Apache-2.0", plain=plain)
 
 
 DEFAULT = "video"
@@ -63,6 +66,7 @@ RECORDS = (
         "video",
         "vinr-video.safetensors",
         "compact VideoINR for video as people have it: compressed, now and then noisy",
+        plain="clean",
     ),
     packaged(
         "clean",
