@@ -17,12 +17,19 @@ from pathlib import Path
 import hard_clips
 
 from vinr_cli.evaluate.clips import find_clips
-from vinr_cli.evaluate.compare import PROTOCOL, Score, Settings, average, methods, score_clip
+from vinr_cli.evaluate.compare import (
+    PROTOCOL,
+    Score,
+    Settings,
+    average,
+    methods,
+    packaged_chooser,
+    score_clip,
+)
 from vinr_cli.media.degrade import parse
 from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.vmaf import has_vmaf
 from vinr_cli.plan.job import EncodeOptions
-from vinr_cli.weights.load import load_model
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def row(score: Score) -> str:
 
 def measured(table: Table, clips: Sequence[Path], ffmpeg: Path) -> list[Score]:
     """Scores of every clip, then their means."""
-    networks = {name: load_model(name).eval() for name in table.models}
+    networks = {name: packaged_chooser(name) for name in table.models}
     settings = replace(table.settings, vmaf=ffmpeg if has_vmaf(ffmpeg) else None)
     ways = methods(networks, ffmpeg)
     scores = [score for clip in clips for score in score_clip(clip, ways, settings)]

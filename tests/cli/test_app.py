@@ -134,7 +134,7 @@ def test_a_usage_error_is_one_line_and_exit_code_2(
 def replace_job(monkeypatch: pytest.MonkeyPatch, job: Callable[..., Any]) -> None:
     """Let `job` stand in for the making of a video."""
     monkeypatch.setattr("vinr_cli.cli.upscale.do_job", job)
-    monkeypatch.setattr("vinr_cli.cli.upscale.find_weights", Path)
+    monkeypatch.setattr("vinr_cli.cli.transfer.find_weights", Path)
 
 
 def test_an_error_of_vinr_has_its_own_exit_code(
@@ -178,7 +178,7 @@ def test_a_bug_outside_of_a_job_is_one_line_too(
     def fail(name: str) -> Path:
         raise ZeroDivisionError(name)
 
-    monkeypatch.setattr("vinr_cli.cli.upscale.find_weights", fail)
+    monkeypatch.setattr("vinr_cli.cli.transfer.find_weights", fail)
     assert main(["upscale", "a.mp4", "--model", "m"]) == 1
     assert "ZeroDivisionError: m (a bug in vinr" in capsys.readouterr().err
 

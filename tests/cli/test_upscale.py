@@ -29,7 +29,7 @@ def specs(monkeypatch: pytest.MonkeyPatch) -> list[JobSpec]:
     """The jobs that the command asks for; none is done."""
     found: list[JobSpec] = []
     monkeypatch.setattr("vinr_cli.cli.upscale.do_job", lambda spec, reports: found.append(spec))
-    monkeypatch.setattr("vinr_cli.cli.upscale.find_weights", Path)
+    monkeypatch.setattr("vinr_cli.cli.transfer.find_weights", Path)
     return found
 
 
@@ -53,6 +53,8 @@ def test_only_the_input_is_needed(specs: list[JobSpec]) -> None:
         ("--slowmo 4 --slowmo-audio drop", {"slow_audio": SlowAudio.DROP}),
         ("--start 1:02.5 --end 90", {"start": Fraction(125, 2), "end": Fraction(90)}),
         ("--model m.safetensors", {"model": "m.safetensors"}),
+        ("--deblock 1.25", {"deblock": 1.25}),
+        ("--deblock auto", {"deblock": None}),
         ("--device cuda:3", {"device": "cuda:3"}),
         ("--dedup", {"repeat_threshold": 4.0}),
         ("--dedup-threshold 2.5", {"repeat_threshold": 2.5}),

@@ -13,18 +13,24 @@ from torch import Tensor
 from vinr_cli.errors import EncoderError, InputError
 from vinr_cli.evaluate.clips import read_clip, reduce_frames
 from vinr_cli.evaluate.compare import (
+    Chooser,
+    Reduced,
     Settings,
     average,
     blend,
     minterpolate,
     network_method,
+    packaged_chooser,
     score_clip,
 )
+from vinr_cli.media.degrade import parse
 from vinr_cli.media.ffmpeg import find_ffmpeg
 from vinr_cli.media.filters import filter_frames
+from vinr_cli.media.quantizers import Coarseness
 from vinr_cli.media.vmaf import has_vmaf
 from vinr_cli.model import ModelConfig, VideoINR
 from vinr_cli.plan.job import EncodeOptions
+from vinr_cli.weights.load import load_model
 
 
 def moving_dots(count: int = 5, height: int = 50, width: int = 66) -> Tensor:
@@ -61,7 +67,7 @@ def test_blend_of_the_truth_itself() -> None:
     """At scale 1 blending gives the input frames at input times and their mean between."""
     lr = reduce_frames(moving_dots(3), (50, 66))
 
-    made = list(blend(lr, 2, (50, 66)))
+    made = list(blend(Reduced(lr), 2, (50, 66)))
 
     assert len(made) == 5
     assert torch.allclose(made[2][0], lr[1], atol=1e-5)
@@ -75,7 +81,7 @@ def test_minterpolate_keeps_time(enlarge_first: bool) -> None:
     lr = truth.float() / 255
 
     method = minterpolate(find_ffmpeg(EncodeOptions()), enlarge_first=enlarge_first)
-    made = list(method(lr, 2, (128, 128)))
+    made = list(method(Reduced(lr), 2, (128, 128)))
 
     assert len(made) == 7
     small = torch.nn.functional.avg_pool2d(torch.cat(made), 2)
@@ -87,7 +93,7 @@ def test_scores(folder: Path) -> None:
     """Input and inner times are counted apart, and every method is measured on each."""
     torch.manual_seed(0)
     net = VideoINR(ModelConfig.compact(width=8, blocks=1)).eval()
-    table = {"net": network_method(net), "blend": blend}
+    table = {"net": network_method(lambda _: net), "blend": blend}
 
     scores = list(score_clip(folder, table, Settings(Fraction(2), 2, 5)))
 
@@ -99,6 +105,45 @@ def test_scores(folder: Path) -> None:
         assert both.psnr_y == pytest.approx((3 * inputs.psnr_y + 2 * inner.psnr_y) / 5)
     assert all(s.psnr_y > 20 and 0 < s.ssim_y <= 1 for s in scores)
     assert average(scores) == []
+
+
+def test_a_coded_clip_chooses_its_network(folder: Path) -> None:
+    """Who chooses the network is told the last codec's quantizers, and of clean clips nothing."""
+    net, told = VideoINR(ModelConfig.compact(width=8, blocks=1)).eval(), list[Coarseness | None]()
+
+    def choose(coarseness: Coarseness | None) -> VideoINR:
+        told.append(coarseness)
+        return net
+
+    for damage in (None, parse("h264:crf=10+mpeg2:q=7")):
+        list(
+            score_clip(folder, {"net": network_method(choose)}, Settings(Fraction(1), 2, 3, damage))
+        )
+
+    assert told[0] is None
+    assert told[1] is not None
+    assert told[1].codec == "mpeg2video"
+    assert told[1].quantizer == pytest.approx(14, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "strength"),
+    [
+        (None, None, 1.0),
+        (None, Coarseness("h264", 10.0), 1.0),
+        (None, Coarseness("h264", 45.0), 1.75),
+        (0.25, Coarseness("h264", 45.0), 0.25),
+    ],
+)
+def test_evaluation_deblocks_as_the_program_does(
+    asked: float | None, told: Coarseness | None, strength: float
+) -> None:
+    """Without a strength the quantizers choose it; clips of no codec get the file as it is."""
+    chooser: Chooser = packaged_chooser("video", asked)
+
+    found, wanted = chooser(told).state_dict(), load_model("video", deblock=strength).state_dict()
+
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
 
 
 def test_each_time_on_its_own(folder: Path) -> None:
@@ -120,7 +165,7 @@ def test_vmaf_is_measured_where_it_can_be(folder: Path) -> None:
         pytest.skip("this ffmpeg has no libvmaf")
     truth = (moving_dots()[:, :, 1:49, 1:65] / 255).float()
 
-    def perfect(lr: Tensor, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+    def perfect(low: Reduced, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
         yield from (frame[None] for frame in truth)
 
     settings = Settings(Fraction(8), 2, 5, vmaf=ffmpeg)

@@ -98,6 +98,7 @@ CHANGES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("start", "plain.mp4", {}, {"start": Fraction(1, 10)}),
     ("end", "plain.mp4", {}, {"end": Fraction(3, 10)}),
     ("model", "plain.mp4", {}, {"model": "clean"}),
+    ("deblock", "plain.mp4", {}, {"deblock": 0.5}),
     ("precision", "plain.mp4", {}, {"precision": "bf16"}),
     ("slow_audio", "sound.mkv", {"rate": SLOW}, {"rate": SLOW, "slow_audio": SlowAudio.DROP}),
     ("scene_threshold", "plain.mp4", {}, {"scene_threshold": None}),

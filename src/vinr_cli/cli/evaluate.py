@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import vinr_cli.cli.options as o
 from vinr_cli.cli.scores import scores_as_json, show_scores
 from vinr_cli.errors import UsageError
 
@@ -26,6 +27,7 @@ def evaluate(
         list[str] | None,
         typer.Option(help="A model's name or file; may be given again to compare."),
     ] = None,
+    deblock: o.Deblock = None,
     scale: Annotated[str, typer.Option(help="Spatial factor, such as 4, 3.5 or 10/3.")] = "4",
     fps_mult: Annotated[int, typer.Option(help="Frame-rate factor, a whole number.")] = 2,
     frames: Annotated[int, typer.Option(help="Frames of the truth to use at most.")] = 33,
@@ -46,12 +48,18 @@ def evaluate(
 ) -> None:
     """Reduce clips in space and time, bring them back, and measure what was lost."""
     from vinr_cli.evaluate.clips import find_clips
-    from vinr_cli.evaluate.compare import PROTOCOL, Settings, average, methods, score_clip
+    from vinr_cli.evaluate.compare import (
+        PROTOCOL,
+        Settings,
+        average,
+        methods,
+        packaged_chooser,
+        score_clip,
+    )
     from vinr_cli.media.degrade import parse
     from vinr_cli.media.ffmpeg import find_ffmpeg
     from vinr_cli.media.vmaf import has_vmaf
     from vinr_cli.plan.job import EncodeOptions
-    from vinr_cli.weights.load import load_model
 
     damage = None if degrade is None else parse(degrade)
     factor = _factor(scale)
@@ -61,7 +69,7 @@ def evaluate(
     judge = ffmpeg if vmaf and ffmpeg is not None and has_vmaf(ffmpeg) else None
     settings = Settings(factor, fps_mult, frames, damage, by_time, judge)
     names = model or ["default"]
-    networks = {f"vinr ({name})": load_model(name) for name in names}
+    networks = {f"vinr ({name})": packaged_chooser(name, deblock) for name in names}
     table = methods(networks, ffmpeg if baselines else None)
     if not baselines:
         del table["bicubic+blend"]

@@ -19,6 +19,7 @@ from vinr_cli.errors import UsageError
 from vinr_cli.plan.job import FORMATS, STDIO, SizeRequest, SlowAudio
 from vinr_cli.plan.numbers import parse_bytes, parse_number, parse_rate, parse_size, parse_time
 from vinr_cli.plan.repeats import DEFAULT_REPEAT
+from vinr_cli.weights.deblock import STRONGEST
 
 T = TypeVar("T")
 
@@ -57,6 +58,19 @@ def _device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text, re.ASCII):
         raise UsageError(f"--device {text}", "is not known", "Use auto, cpu, cuda[:i] or mps.")
     return text
+
+
+def _strength(text: str) -> float | None:
+    if text == "auto":
+        return None
+    try:
+        strength = float(text)
+    except ValueError:
+        strength = -1.0
+    if not 0 <= strength <= STRONGEST:
+        fix = f"Use auto, or a number from 0 to {STRONGEST:g}."
+        raise UsageError(f"--deblock {text}", "is no strength", fix)
+    return strength
 
 
 def _format(text: str) -> str:
@@ -297,6 +311,17 @@ Model = Annotated[
         help="A name that `vinr models` lists, hf:org/name@rev of the Hugging Face Hub, or a "
         "weights file. Without it, the default.",
         show_default=False,
+        rich_help_panel=_NETWORK,
+    ),
+]
+Deblock = Annotated[
+    float | None,
+    typer.Option(
+        "--deblock",
+        metavar=f"auto|0-{STRONGEST:g}",
+        parser=_strength,
+        help="How strongly the model video takes out what codecs left: 0 as the model clean, 1 as "
+        f"it is, {STRONGEST:g} most. auto: 1, and more where the source's quantizers are coarse.",
         rich_help_panel=_NETWORK,
     ),
 ]

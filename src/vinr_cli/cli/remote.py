@@ -10,13 +10,12 @@ from vinr_cli.events import Notice
 from vinr_cli.plan.job import JobSpec
 
 
-def fetching(job: Job, *, allowed: bool, quiet: bool) -> Job:
+def fetching(job: Job, *, allowed: bool) -> Job:
     """The same job, for an address too: it is fetched into the current folder first.
 
     Args:
         job: What to do with a file.
         allowed: Whether the user allows the network.
-        quiet: Show nothing of the transfer.
     """
 
     def fetched(spec: JobSpec, reports: Reports) -> None:
@@ -25,7 +24,7 @@ def fetching(job: Job, *, allowed: bool, quiet: bool) -> Job:
         address = address_of(spec.input)
         if address is not None:
             require_allowed(address, allowed=allowed)
-            with show_transfer(spec.input.name, quiet=quiet) as watch:
+            with show_transfer(spec.input.name, quiet=reports.calm) as watch:
                 path = fetch_input(address, Path(), watch)
             reports(Notice(f"is read from {path}; delete it to fetch it anew", spec.input.name))
             spec = replace(spec, input=path)

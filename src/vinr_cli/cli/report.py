@@ -42,7 +42,10 @@ class Reports:
 
     Attributes:
         session: As given.
+        calm: Whether nothing else may be shown, such as a bar of a download.
     """
+
+    calm = False
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -98,6 +101,8 @@ def open_reports(session: Session, *, quiet: bool, verbose: bool, as_json: bool)
 
 class QuietReports(Reports):
     """Errors only."""
+
+    calm = True
 
     def __call__(self, event: Event, /) -> None:
         """Drop it."""
@@ -200,6 +205,8 @@ class JsonReports(Reports):
     Rates are exact fractions as text, durations are seconds. A reader that goes away does not end
     the job.
     """
+
+    calm = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

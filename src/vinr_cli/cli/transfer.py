@@ -19,14 +19,16 @@ LINE_SECONDS = 5.0
 
 
 def bring_model(name: str, *, quiet: bool) -> None:
-    """Fetch a model whose name says where from, unless it is here; others are left alone.
+    """Fetch a model whose name says where from, unless it is here; others must be here.
 
     Raises:
-        WeightsError: it cannot be had.
+        WeightsError: it cannot be had, or nobody knows it.
     """
     if name.startswith(HUB):
         with show_transfer(name, quiet=quiet) as watch:
             find_weights(name, watch)
+    else:
+        find_weights(name)
 
 
 @contextmanager

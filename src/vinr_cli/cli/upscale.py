@@ -12,7 +12,7 @@ from vinr_cli.errors import UsageError
 from vinr_cli.plan.job import EncodeOptions, JobSpec, SlowAudio
 from vinr_cli.plan.request import settle_request
 from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
-from vinr_cli.weights.registry import find_weights
+from vinr_cli.weights.deblock import require_strength
 
 
 def upscale(
@@ -37,6 +37,7 @@ def upscale(
     dedup_threshold: o.DedupThreshold = None,
     deinterlace: o.DeinterlaceOption = o.Deinterlace.AUTO,
     model: o.Model = "default",
+    deblock: o.Deblock = None,
     device: o.Device = "auto",
     precision: o.PrecisionOption = o.Precision.AUTO,
     tile: o.Tile = None,
@@ -82,18 +83,17 @@ def upscale(
     reports = open_reports(session, quiet=quiet, verbose=verbose, as_json=as_json)
     spec = JobSpec(
         input=inputs[0], container=form, size=wanted, rate=rate, tile=tile, work_dir=work_dir,
-        output=settle_output(output, inputs, form, create=not dry_run),
+        output=settle_output(output, inputs, form, create=not dry_run), memory_limit=memory,
         slow_audio=slowmo_audio or SlowAudio.STRETCH, input_rate=input_fps, start=start, end=end,
-        model=model, device=device, precision=precision.value, encode=encode, memory_limit=memory,
+        model=model, deblock=deblock, device=device, precision=precision.value, encode=encode,
         scene_threshold=None if no_scene_detection else scene_threshold, part_frames=part_frames,
         repeat_threshold=o.repeat_threshold(dedup, dedup_threshold),
         deinterlace=deinterlace is o.Deinterlace.AUTO, audio=not no_audio, subtitles=not no_subs,
         alpha=not no_alpha, overwrite=overwrite, restart=restart, strict=strict,
     )  # fmt: skip
-    calm = quiet or as_json
-    bring_model(model, quiet=calm)
-    find_weights(model)  # a wrong name is the same for all inputs: say it once
-    job = fetching(show_plan if dry_run else do_job, allowed=allow_network, quiet=calm)
+    bring_model(model, quiet=reports.calm)  # what is wrong for all inputs is said once
+    require_strength(model, deblock)
+    job = fetching(show_plan if dry_run else do_job, allowed=allow_network)
     with reports:
         code = run_batch(spread(spec, inputs), job, reports)
     raise typer.Exit(code)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache, partial
 from pathlib import Path
 from statistics import fmean
 
@@ -20,11 +21,14 @@ from torch import Tensor
 from vinr_cli.evaluate.clips import enlarge, read_clip, reduce_frames
 from vinr_cli.evaluate.metrics import blockiness, psnr_rgb, psnr_y, sharpness, ssim_y
 from vinr_cli.evaluate.strips import StripMaker
-from vinr_cli.media.degrade import Degradation, degrade
+from vinr_cli.media.degrade import Degradation, degrade_telling
 from vinr_cli.media.filters import filter_frames
+from vinr_cli.media.quantizers import Coarseness
 from vinr_cli.media.vmaf import SMALLEST, Vmaf
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.videoinr import Prepared, VideoINR
+from vinr_cli.weights.deblock import plain_of, strength_for
+from vinr_cli.weights.load import load_model
 
 PROTOCOL = (
     "PSNR and SSIM of Y (BT.601, studio range) and PSNR of RGB, frames rounded to 8 bits, no "
@@ -33,8 +37,26 @@ PROTOCOL = (
     "'all' both. VMAF: model vmaf_v0.6.1 on 8-bit 4:2:0, mean over frames."
 )
 
-Method = Callable[[Tensor, int, tuple[int, int]], Iterator[Tensor]]
-"""(LR frames (T, 3, h, w), m, (H, W)) to the (T - 1)·m + 1 frames (1, 3, H, W), one by one."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduced:
+    """What a method is given.
+
+    Attributes:
+        frames: (T, 3, h, w), float32 in [0, 1], the LR frames.
+        coarseness: What the codec's decoder tells of its quantizers, as a file would; None for
+            frames that went through no codec.
+    """
+
+    frames: Tensor
+    coarseness: Coarseness | None = None
+
+
+Method = Callable[[Reduced, int, tuple[int, int]], Iterator[Tensor]]
+"""(LR clip of T frames, m, (H, W)) to the (T - 1)·m + 1 frames (1, 3, H, W), one by one."""
+
+Chooser = Callable[[Coarseness | None], VideoINR]
+"""The network for a clip, by what its decoder tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +109,33 @@ class Score:
     vmaf: float | None = None
 
 
-def network_method(network: VideoINR) -> Method:
-    """The network itself, as the program runs it: features and canvases are reused."""
+def packaged_chooser(name: str, deblock: float | None = None) -> Chooser:
+    """The network that `vinr upscale` would use.
+
+    Args:
+        name: As `--model` takes it.
+        deblock: As `--deblock` takes it; None chooses for each clip.
+
+    Raises:
+        VinrError: as `load_model`.
+    """
+    load = cache(partial(load_model, name))
+    load(deblock=deblock)  # what is wrong is told at once
+
+    def choose(coarseness: Coarseness | None) -> VideoINR:
+        if deblock is not None or coarseness is None or plain_of(name) is None:
+            return load(deblock=deblock)
+        return load(deblock=strength_for(coarseness.codec, coarseness.quantizer))
+
+    return choose
+
+
+def network_method(choose: Chooser) -> Method:
+    """A network, as the program runs it: features and canvases are reused."""
 
     @torch.inference_mode()
-    def frames(lr: Tensor, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+    def frames(low: Reduced, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+        lr, network = low.frames, choose(low.coarseness)
         grid = Grid.full((lr.shape[2], lr.shape[3]), size)
         first = network.encode_frame(lr[:1])
         prepared: Prepared | None = None
@@ -107,10 +151,10 @@ def network_method(network: VideoINR) -> Method:
     return frames
 
 
-def blend(lr: Tensor, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+def blend(low: Reduced, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
     """Bicubic enlargement, and between two frames their mixture."""
-    large = enlarge(lr, size)
-    for i in range(len(lr) - 1):
+    large = enlarge(low.frames, size)
+    for i in range(len(large) - 1):
         for k in range(multiple):
             yield torch.lerp(large[i], large[i + 1], k / multiple)[None]
     yield large[-1:]
@@ -119,7 +163,8 @@ def blend(lr: Tensor, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
 def minterpolate(ffmpeg: Path, *, enlarge_first: bool) -> Method:
     """Motion-compensated interpolation by ffmpeg, before or after a Lanczos enlargement."""
 
-    def frames(lr: Tensor, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+    def frames(low: Reduced, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+        lr = low.frames
         rate = Fraction(10)
         between = f"minterpolate=fps={rate * multiple}:mi_mode=mci:mc_mode=aobmc:vsbmc=1:scd=none"
         larger = f"scale={size[1]}:{size[0]}:flags=lanczos+accurate_rnd+full_chroma_int"
@@ -135,9 +180,9 @@ def minterpolate(ffmpeg: Path, *, enlarge_first: bool) -> Method:
     return frames
 
 
-def methods(networks: Mapping[str, VideoINR], ffmpeg: Path | None) -> dict[str, Method]:
+def methods(networks: Mapping[str, Chooser], ffmpeg: Path | None) -> dict[str, Method]:
     """Networks and every baseline by name; without ffmpeg only what needs none."""
-    table = {name: network_method(network) for name, network in networks.items()}
+    table = {name: network_method(choose) for name, choose in networks.items()}
     table["bicubic+blend"] = blend
     if ffmpeg is not None:
         table["lanczos>minterpolate"] = minterpolate(ffmpeg, enlarge_first=True)
@@ -168,9 +213,9 @@ def score_clip(
     truth = truth[: (len(truth) - 1) // settings.multiple * settings.multiple + 1]
     size = (truth.shape[2], truth.shape[3])
     lr_size = (int(size[0] / settings.scale), int(size[1] / settings.scale))
-    lr = reduce_frames(truth[:: settings.multiple], lr_size)
+    low = Reduced(reduce_frames(truth[:: settings.multiple], lr_size))
     if settings.degradation is not None:
-        lr = _degraded(lr, settings.degradation)
+        low = _degraded(low.frames, settings.degradation)
     maker = None
     if strips is not None:
         maker = StripMaker(strips / f"{path.stem}.png", truth, settings.multiple)
@@ -179,7 +224,7 @@ def score_clip(
         if settings.vmaf is not None and min(size) >= SMALLEST:
             judge = stack.enter_context(Vmaf(settings.vmaf, (_pixels(f / 255) for f in truth)))
         for name, method in table.items():
-            frames = method(lr, settings.multiple, size)
+            frames = method(low, settings.multiple, size)
             rows, viewed = _measure_clip(frames, truth, float(settings.scale), maker, judge)
             for times, where in _moments(len(rows), settings):
                 luma, ssim, rgb, sharp, blocks = rows[where].mean(0).tolist()
@@ -230,10 +275,11 @@ def _pixels(frame: Tensor) -> NDArray[np.uint8]:
     return (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-def _degraded(lr: Tensor, degradation: Degradation) -> Tensor:
+def _degraded(lr: Tensor, degradation: Degradation) -> Reduced:
     """LR frames (T, 3, h, w) in [0, 1] after a codec's round trip."""
     clip = (lr * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
-    return torch.from_numpy(degrade(clip, degradation).copy()).permute(0, 3, 1, 2) / 255
+    coded, coarseness = degrade_telling(clip, degradation)
+    return Reduced(torch.from_numpy(coded.copy()).permute(0, 3, 1, 2) / 255, coarseness)
 
 
 def _measure(made: Tensor, truth: Tensor, scale: float) -> Tensor:

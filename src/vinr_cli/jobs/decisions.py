@@ -91,9 +91,12 @@ def decisions(plan: Plan) -> tuple[Decision, ...]:
 
 
 def _model(plan: Plan) -> Iterator[Decision]:
-    """Which weights."""
+    """Which weights, and how strongly they take out what codecs left."""
     name = Path(plan.spec.model).name
     yield Decision("model", name, f"model {name}")
+    if plan.deblocking is not None:
+        tag = f"deblock {plan.deblocking.strength:g}"
+        yield Decision("deblock", str(plan.deblocking), tag)
 
 
 def _work(plan: Plan) -> Iterator[Decision]:

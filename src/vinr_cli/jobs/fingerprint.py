@@ -11,12 +11,13 @@ from vinr_cli.errors import EncoderError, InputError
 from vinr_cli.jobs.plan_upscale import Plan
 from vinr_cli.media.listing import is_listing
 from vinr_cli.media.sequence import fingerprint_of
+from vinr_cli.weights.deblock import plain_of
 from vinr_cli.weights.registry import find_weights
 
 ENDS = 1 << 20
 """Bytes of an input's head and tail that are compared."""
 _QUERY_SECONDS = 60
-_OTHERWISE = frozenset({"input", "output", "container", "model", "encode"})
+_OTHERWISE = frozenset({"input", "output", "container", "model", "deblock", "encode"})
 """Options that are compared by what they stand for."""
 _HARMLESS = frozenset(
     {"device", "slow_audio", "audio", "subtitles", "overwrite", "memory_limit", "tile", "strict",
@@ -50,7 +51,8 @@ def fingerprint(plan: Plan) -> dict[str, str]:
         **options,
         "repeats": "not looked for" if plan.cadence is None else plan.cadence.digest,
         "output size": f"{plan.size[0]}x{plan.size[1]}",
-        "model": _hash(find_weights(spec.model)),
+        "model": _model(plan),
+        "deblock": f"{plan.deblocking.strength:g}" if plan.deblocking else "one strength",
         "encoder": f"{encoder.encoder} {encoder.pix_fmt} {' '.join(encoder.arguments)}",
         "format of parts": encoder.part_format,
         "ffmpeg": ffmpeg_version(encoder.ffmpeg),
@@ -74,6 +76,13 @@ def _input(path: Path) -> dict[str, str]:
         "input time": f"{status.st_mtime_ns} ns",
         "input content": digest.hexdigest()[:16],
     }
+
+
+def _model(plan: Plan) -> str:
+    """The hash of the weights, and of those that they are mixed with."""
+    plain = plain_of(plan.spec.model)
+    names = [plan.spec.model] if plain is None else [plan.spec.model, plain]
+    return " ".join(_hash(find_weights(name)) for name in names)
 
 
 def _hash(path: Path) -> str:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vinr_cli.errors import InputError, OutputError, OutputExistsError, UsageError
+from vinr_cli.jobs.deblock import Deblocking, settle_deblocking
 from vinr_cli.jobs.pictures import require_pictures
 from vinr_cli.jobs.repeats import look_for_repeats
 from vinr_cli.media.codecs import CONTAINERS, IMAGES, MAX_WEBP_SIDE, SQUARE, STREAMED, container_of
@@ -111,6 +112,7 @@ class Plan:
         encoder: The settled encoder.
         notices: What the user should know about all this.
         cadence: Which source frames are new; None if repeats are not looked for.
+        deblocking: What is done about traces of codecs; None if the model has one strength only.
         turn: Degrees by which frames are turned clockwise before they are encoded, where the
             format cannot ask players to do so; `media` says that nothing is left to turn then.
         aspect: Width of an output pixel over its height, before it is turned.
@@ -130,6 +132,7 @@ class Plan:
     encoder: Encoder
     notices: tuple[str, ...]
     cadence: Cadence | None = None
+    deblocking: Deblocking | None = None
     turn: int = 0
     aspect: Fraction = Fraction(1)
     tracks: tuple[Fate, ...] = ()
@@ -234,6 +237,7 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
+        deblocking=settle_deblocking(spec, media, timestamps, bounds),
         turn=turn,
         aspect=aspect,
         tracks=tracks,

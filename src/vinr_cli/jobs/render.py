@@ -73,9 +73,10 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     if device.type == "cpu":
         keep_freed_memory()
     subject = str(spec.input)
+    strength = None if plan.deblocking is None else plan.deblocking.strength
     kind = AlphaRenderer if video.color.alpha else FlatRenderer
     renderer = kind(
-        load_model(spec.model, device),
+        load_model(spec.model, device, deblock=strength),
         (video.height, video.width),
         (plan.size[1], plan.size[0]),
         autocast=autocast,

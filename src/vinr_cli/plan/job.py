@@ -97,6 +97,8 @@ class JobSpec:
         start: First instant to keep, in seconds from the first frame; None from the beginning.
         end: First instant to drop, in seconds from the first frame; None to the end.
         model: Name of packaged weights, or a path of a weights file.
+        deblock: How strongly traces of codecs are taken out, 0 to 1.75, see `weights.deblock`; None
+            chooses by what the source tells.
         device: auto, cpu, cuda, cuda:<i> or mps.
         precision: auto, fp32, bf16 or fp16.
         encode: Encoder options.
@@ -129,6 +131,7 @@ class JobSpec:
     start: Fraction | None = None
     end: Fraction | None = None
     model: str = "default"
+    deblock: float | None = None
     device: str = "auto"
     precision: str = "auto"
     encode: EncodeOptions = field(default_factory=EncodeOptions)
