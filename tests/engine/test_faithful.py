@@ -15,6 +15,7 @@ from vinr_cli.engine.faithful import (
 )
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.weights.deblock import STRONGEST
 from vinr_cli.weights.load import load_model
 
 LR, HR = (24, 32), (60, 80)
@@ -29,11 +30,18 @@ def plain(colour: tuple[float, ...]) -> Tensor:
     return torch.tensor(colour)[:, None, None].expand(len(colour), *LR).contiguous()
 
 
-def test_a_flat_picture_stays_exactly_as_it_is() -> None:
-    """The packaged network shows a flat picture at any time and size within 1e-6 of its colour."""
-    network = load_model("default", torch.device("cpu"))
+@pytest.mark.parametrize("strength", [0.0, 1.0, STRONGEST])
+def test_a_flat_picture_stays_exactly_as_it_is(strength: float) -> None:
+    """The packaged networks show a flat picture at any time and size within 1e-6 of its colour."""
+    network = load_model("default", torch.device("cpu"), deblock=strength)
     renderer = FlatRenderer(network, LR, HR)
-    for colour in ((1.0, 1.0, 1.0), (0.0, 1.0, 1.0), (0.3, 0.3, 0.3), (0.9, 0.1, 0.3)):
+    for colour in (
+        (1.0, 1.0, 1.0),
+        (0.0, 1.0, 1.0),
+        (1.0, 0.0, 0.0),
+        (0.3, 0.3, 0.3),
+        (0.9, 0.1, 0.3),
+    ):
         frame = plain(colour)
         renderer.pair(frame, frame)
         for made in renderer.render_all(TIMES):

@@ -117,7 +117,7 @@ def test_a_coded_clip_chooses_its_network(folder: Path) -> None:
 
     for damage in (None, parse("h264:crf=10+mpeg2:q=7")):
         list(
-            score_clip(folder, {"net": network_method(choose)}, Settings(Fraction(1), 2, 3, damage))
+            score_clip(folder, {"net": network_method(choose)}, Settings(Fraction(2), 2, 3, damage))
         )
 
     assert told[0] is None

@@ -48,8 +48,8 @@ def coarse(fine: Path, tmp_path: Path) -> Path:
 
 
 def told(spec: JobSpec) -> tuple[str | None, bool]:
-    """The plan's line about it, and whether the result's comment has one."""
-    plan = plan_upscale(spec)
+    """The plan's line about it at twice the size, and whether the result's comment has one."""
+    plan = plan_upscale(replace(spec, size=TWICE))
     return dict(details(plan)).get("deblock"), "deblock" in tags(plan)["comment"]
 
 
@@ -71,6 +71,15 @@ def test_a_silent_source(clip: ClipMaker) -> None:
     """A source that does not tell its quantizers gets the weights as they are."""
     source = clip("a.mkv", range(0, 6 * STEP, STEP), codec="ffv1")
     assert told(JobSpec(source)) == ("1: the source does not tell its quantizers", True)
+
+
+def test_the_same_size_is_not_cleaned(coarse: Path) -> None:
+    """Where the source's own frames are shown, those between are no cleaner than `video` is."""
+    for spec, line in (
+        (JobSpec(coarse), "1: the size stays, and the source's own frames with it"),
+        (JobSpec(coarse, deblock=1.5), "1.5: as asked"),
+    ):
+        assert dict(details(plan_upscale(spec)))["deblock"] == line
 
 
 def test_only_what_is_used_counts(clip: ClipMaker, tmp_path: Path) -> None:
@@ -124,7 +133,8 @@ def test_strengths_change_the_picture(coarse: Path, tmp_path: Path) -> None:
 
 def test_another_strength_is_another_job(coarse: Path, tmp_path: Path) -> None:
     """Parts of a run are not continued with another strength; the refusal names both."""
-    spec = JobSpec(coarse, tmp_path / "out.mkv", device="cpu", part_frames=4, work_dir=tmp_path)
+    out = tmp_path / "out.mkv"
+    spec = JobSpec(coarse, out, TWICE, device="cpu", part_frames=4, work_dir=tmp_path)
 
     def fail(event: Event) -> None:
         if isinstance(event, FramesDone) and event.done > 8:

@@ -26,12 +26,13 @@ REACH = 2
 """LR pixels around a pixel that must be alike for it to be in a flat part."""
 ALIKE = 0.5 / 255
 """Differences up to which samples are alike; at three times that, they are not at all."""
-SHIFT = 2 / 255
+SHIFT = 3 / 255
 """Shifts of flat colours that are the network's error; twice that is content, such as something
-that passes between the two frames. The packaged network's are below 1/255."""
-BORDER_SHIFT = 20 / 255
+that passes between the two frames. The packaged networks' are up to 1.3/255, and 2.9/255 where
+`--deblock` is at its strongest."""
+BORDER_SHIFT = 25 / 255
 """The same within `BORDER` LR pixels of the frame's border, where the network sees black beside the
-picture: the packaged one is off by up to 18/255 there."""
+picture: the packaged ones are off by up to 20/255 there, and 24.5/255 at the strongest."""
 BORDER = 4
 UNSEEN = 2 / 255
 """Opacity up to which a pixel's colour is not seen."""

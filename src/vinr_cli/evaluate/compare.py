@@ -135,7 +135,9 @@ def network_method(choose: Chooser) -> Method:
 
     @torch.inference_mode()
     def frames(low: Reduced, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
-        lr, network = low.frames, choose(low.coarseness)
+        lr = low.frames
+        # Where the size stays, the program does not ask either.
+        network = choose(None if tuple(lr.shape[-2:]) == size else low.coarseness)
         grid = Grid.full((lr.shape[2], lr.shape[3]), size)
         first = network.encode_frame(lr[:1])
         prepared: Prepared | None = None

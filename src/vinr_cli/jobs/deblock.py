@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vinr_cli.media.probe import MediaInfo, Timestamps
-from vinr_cli.media.quantizers import Coarseness, measure_coarseness
+from vinr_cli.media.quantizers import measure_coarseness
 from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.weights.deblock import AS_IT_IS, plain_of, require_strength, strength_for
 
@@ -17,36 +17,36 @@ class Deblocking:
 
     Attributes:
         strength: See `weights.deblock`.
-        coarseness: What was measured; None where it was not, or the source does not tell.
-        asked: Whether the user chose the strength.
+        why: For people.
     """
 
     strength: float
-    coarseness: Coarseness | None
-    asked: bool
+    why: str
 
     def __str__(self) -> str:
         """For people."""
-        if self.asked:
-            return f"{self.strength:g}: as asked"
-        if self.coarseness is None:
-            return f"{self.strength:g}: the source does not tell its quantizers"
-        told = f"mean quantizer {self.coarseness.quantizer:.1f} of {self.coarseness.codec}"
-        return f"{self.strength:g}: {told}"
+        return f"{self.strength:g}: {self.why}"
 
 
 def settle_deblocking(
-    spec: JobSpec, media: MediaInfo, timestamps: Timestamps, bounds: tuple[int | None, int | None]
+    spec: JobSpec,
+    media: MediaInfo,
+    timestamps: Timestamps,
+    bounds: tuple[int | None, int | None],
+    *,
+    same_size: bool,
 ) -> Deblocking | None:
     """Choose the strength.
 
-    A source that is read once is not looked at: it gets the weights as they are.
+    Where the size stays, the source's own frames are shown between the network's, and cleaner
+    ones would make the picture pulse.
 
     Args:
         spec: What is asked for.
         media: What the source is.
         timestamps: When its frames are shown.
         bounds: PTS of the first frame that is used, and of the first that is not any more.
+        same_size: Whether the output has the source's size.
 
     Returns:
         None for a model that has one strength only.
@@ -58,14 +58,16 @@ def settle_deblocking(
     if plain_of(spec.model) is None:
         return None
     if spec.deblock is not None:
-        return Deblocking(spec.deblock, None, asked=True)
-    coarseness = None
-    if spec.input != STDIO:
-        coarseness = measure_coarseness(media, _places(timestamps, *bounds))
-    if coarseness is None:
-        return Deblocking(AS_IT_IS, None, asked=False)
-    strength = strength_for(coarseness.codec, coarseness.quantizer)
-    return Deblocking(strength, coarseness, asked=False)
+        return Deblocking(spec.deblock, "as asked")
+    if same_size:
+        return Deblocking(AS_IT_IS, "the size stays, and the source's own frames with it")
+    if spec.input == STDIO:
+        return Deblocking(AS_IT_IS, "a stream is not looked at before it is read")
+    told = measure_coarseness(media, _places(timestamps, *bounds))
+    if told is None:
+        return Deblocking(AS_IT_IS, "the source does not tell its quantizers")
+    strength = strength_for(told.codec, told.quantizer)
+    return Deblocking(strength, f"mean quantizer {told.quantizer:.1f} of {told.codec}")
 
 
 def _places(timestamps: Timestamps, start: int | None, end: int | None) -> list[int]:

@@ -237,7 +237,9 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
-        deblocking=settle_deblocking(spec, media, timestamps, bounds),
+        deblocking=settle_deblocking(
+            spec, media, timestamps, bounds, same_size=size == (video.width, video.height)
+        ),
         turn=turn,
         aspect=aspect,
         tracks=tracks,
