@@ -108,19 +108,18 @@ def test_scores(folder: Path) -> None:
 
 
 def test_a_coded_clip_chooses_its_network(folder: Path) -> None:
-    """Who chooses the network is told the last codec's quantizers, and of clean clips nothing."""
+    """Who chooses is told the last codec's quantizers; of clean clips, or at one size, nothing."""
     net, told = VideoINR(ModelConfig.compact(width=8, blocks=1)).eval(), list[Coarseness | None]()
 
     def choose(coarseness: Coarseness | None) -> VideoINR:
         told.append(coarseness)
         return net
 
-    for damage in (None, parse("h264:crf=10+mpeg2:q=7")):
-        list(
-            score_clip(folder, {"net": network_method(choose)}, Settings(Fraction(2), 2, 3, damage))
-        )
+    ways, coded = {"net": network_method(choose)}, parse("h264:crf=10+mpeg2:q=7")
+    for scale, damage in ((2, None), (2, coded), (1, coded)):
+        list(score_clip(folder, ways, Settings(Fraction(scale), 2, 3, damage)))
 
-    assert told[0] is None
+    assert told[0] is told[2] is None
     assert told[1] is not None
     assert told[1].codec == "mpeg2video"
     assert told[1].quantizer == pytest.approx(14, abs=1)
