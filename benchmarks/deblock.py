@@ -62,7 +62,7 @@ class Listener:
         self.ways["bicubic"] = blend
 
     def _choose(self, network: VideoINR) -> Chooser:
-        def choose(coarseness: Coarseness | None) -> VideoINR:
+        def choose(coarseness: Coarseness | None, _: bool) -> VideoINR:
             if coarseness is not None:
                 self.told.append(coarseness)
             return network

@@ -93,7 +93,7 @@ def test_scores(folder: Path) -> None:
     """Input and inner times are counted apart, and every method is measured on each."""
     torch.manual_seed(0)
     net = VideoINR(ModelConfig.compact(width=8, blocks=1)).eval()
-    table = {"net": network_method(lambda _: net), "blend": blend}
+    table = {"net": network_method(lambda *_: net), "blend": blend}
 
     scores = list(score_clip(folder, table, Settings(Fraction(2), 2, 5)))
 
@@ -108,39 +108,46 @@ def test_scores(folder: Path) -> None:
 
 
 def test_a_coded_clip_chooses_its_network(folder: Path) -> None:
-    """Who chooses is told the last codec's quantizers; of clean clips, or at one size, nothing."""
-    net, told = VideoINR(ModelConfig.compact(width=8, blocks=1)).eval(), list[Coarseness | None]()
+    """Who chooses is told the last codec's quantizers, and whether the size stays."""
+    net = VideoINR(ModelConfig.compact(width=8, blocks=1)).eval()
+    told: list[tuple[Coarseness | None, bool]] = []
 
-    def choose(coarseness: Coarseness | None) -> VideoINR:
-        told.append(coarseness)
+    def choose(coarseness: Coarseness | None, same_size: bool) -> VideoINR:
+        told.append((coarseness, same_size))
         return net
 
     ways, coded = {"net": network_method(choose)}, parse("h264:crf=10+mpeg2:q=7")
     for scale, damage in ((2, None), (2, coded), (1, coded)):
         list(score_clip(folder, ways, Settings(Fraction(scale), 2, 3, damage)))
 
-    assert told[0] is told[2] is None
-    assert told[1] is not None
-    assert told[1].codec == "mpeg2video"
-    assert told[1].quantizer == pytest.approx(14, abs=1)
+    assert [same_size for _, same_size in told] == [False, False, True]
+    assert told[0][0] is None
+    for found, _ in told[1:]:
+        assert found is not None
+        assert found.codec == "mpeg2video"
+        assert found.quantizer == pytest.approx(14, abs=1)
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "strength"),
+    ("asked", "told", "same_size", "strength"),
     [
-        (None, None, 1.0),
-        (None, Coarseness("h264", 10.0), 1.0),
-        (None, Coarseness("h264", 45.0), 1.75),
-        (0.25, Coarseness("h264", 45.0), 0.25),
+        (None, None, False, 0.5),
+        (None, None, True, 0.5),
+        (None, Coarseness("h264", 10.0), False, 0.5),
+        (None, Coarseness("h264", 45.0), False, 1.75),
+        (None, Coarseness("h264", 45.0), True, 1.0),
+        (0.25, Coarseness("h264", 45.0), True, 0.25),
     ],
 )
 def test_evaluation_deblocks_as_the_program_does(
-    asked: float | None, told: Coarseness | None, strength: float
+    asked: float | None, told: Coarseness | None, same_size: bool, strength: float
 ) -> None:
-    """Without a strength the quantizers choose it; clips of no codec get the file as it is."""
+    """Without a strength the quantizers choose it; a clip of no codec is a lossless file."""
     chooser: Chooser = packaged_chooser("video", asked)
 
-    found, wanted = chooser(told).state_dict(), load_model("video", deblock=strength).state_dict()
+    found = chooser(told, same_size).state_dict()
+
+    wanted = load_model("video", deblock=strength).state_dict()
 
     assert all(torch.equal(found[key], wanted[key]) for key in wanted)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vinr_cli.media.probe import probe, scan_timestamps
-from vinr_cli.media.quantizers import Coarseness, measure_coarseness
+from vinr_cli.media.quantizers import Coarseness, is_lossless, measure_coarseness
 
 Make = Callable[..., Path]
 
@@ -77,6 +77,18 @@ def test_vp9(clip: Make) -> None:
 def test_silent_codecs(clip: Make, name: str, options: tuple[str, ...]) -> None:
     """Nothing is told by codecs whose decoders do not, and nothing is guessed."""
     assert told(clip(name, *options)) is None
+
+
+@pytest.mark.parametrize(
+    ("codec", "lossless"),
+    [
+        ("ffv1", True), ("png", True), ("rawvideo", True), ("huffyuv", True),
+        ("h264", False), ("hevc", False), ("prores", False), ("mjpeg", False), ("none such", False),
+    ],
+)  # fmt: skip
+def test_what_is_lossless(codec: str, lossless: bool) -> None:
+    """A codec is lossless if all that it can do is; an unknown one is not."""
+    assert is_lossless(codec) is lossless
 
 
 def test_damage_is_no_failure(clip: Make) -> None:

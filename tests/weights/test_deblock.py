@@ -10,6 +10,7 @@ from vinr_cli.errors import UsageError
 from vinr_cli.weights.deblock import (
     AS_IT_IS,
     STRONGEST,
+    WEAKEST,
     plain_of,
     require_strength,
     strength_for,
@@ -17,19 +18,25 @@ from vinr_cli.weights.deblock import (
 from vinr_cli.weights.load import load_model, move_along
 from vinr_cli.weights.records import RECORDS
 
-SPANS = {"h264": (20, 40), "vp9": (60, 200), "mpeg2video": (2, 20), "mpeg4": (2, 20)}
+SPANS = {"h264": (10, 40), "vp9": (20, 200), "mpeg2video": (-5, 20), "mpeg4": (-5, 20)}
 """Quantizers that are fine, and coarse ones."""
 
 
 @pytest.mark.parametrize("codec", SPANS)
 def test_coarser_is_never_weaker(codec: str) -> None:
-    """From fine to coarse the strength goes from 1 to 1.75, never down, in steps of 0.05."""
+    """From fine to coarse the strength goes from 0.5 to 1.75, never down, in steps of 0.05."""
     fine, coarse = SPANS[codec]
     found = [strength_for(codec, fine + (coarse - fine) * k / 200) for k in range(201)]
     assert found == sorted(found)
-    assert (found[0], found[-1]) == (AS_IT_IS, STRONGEST)
+    assert (found[0], found[-1]) == (WEAKEST, STRONGEST)
     assert all(value == round(round(value * 20) / 20, 2) for value in found)
-    assert len(set(found)) == 16
+    assert len(set(found)) == 26
+
+
+def test_the_same_size_is_not_cleaned() -> None:
+    """Where the size stays, a coarse source gets the weights as they are, a fine one still less."""
+    assert strength_for("h264", 45, same_size=True) == AS_IT_IS
+    assert strength_for("h264", 10, same_size=True) == WEAKEST
 
 
 def test_an_unknown_codec_changes_nothing() -> None:

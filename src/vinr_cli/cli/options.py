@@ -19,7 +19,7 @@ from vinr_cli.errors import UsageError
 from vinr_cli.plan.job import FORMATS, STDIO, SizeRequest, SlowAudio
 from vinr_cli.plan.numbers import parse_bytes, parse_number, parse_rate, parse_size, parse_time
 from vinr_cli.plan.repeats import DEFAULT_REPEAT
-from vinr_cli.weights.deblock import STRONGEST
+from vinr_cli.weights.deblock import STRONGEST, WEAKEST
 
 T = TypeVar("T")
 
@@ -321,7 +321,7 @@ Deblock = Annotated[
         metavar=f"auto|0-{STRONGEST:g}",
         parser=_strength,
         help="How strongly the model video takes out what codecs left: 0 as the model clean, 1 as "
-        f"it is, {STRONGEST:g} most. auto: 1, and more where the source's quantizers are coarse.",
+        f"trained, {STRONGEST:g} most. auto: from {WEAKEST:g} on, by the source's quantizers.",
         rich_help_panel=_NETWORK,
     ),
 ]

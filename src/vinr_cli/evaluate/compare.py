@@ -27,7 +27,7 @@ from vinr_cli.media.quantizers import Coarseness
 from vinr_cli.media.vmaf import SMALLEST, Vmaf
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.videoinr import Prepared, VideoINR
-from vinr_cli.weights.deblock import plain_of, strength_for
+from vinr_cli.weights.deblock import WEAKEST, plain_of, strength_for
 from vinr_cli.weights.load import load_model
 
 PROTOCOL = (
@@ -45,7 +45,7 @@ class Reduced:
     Attributes:
         frames: (T, 3, h, w), float32 in [0, 1], the LR frames.
         coarseness: What the codec's decoder tells of its quantizers, as a file would; None for
-            frames that went through no codec.
+            frames that went through no codec, as a lossless file.
     """
 
     frames: Tensor
@@ -55,8 +55,8 @@ class Reduced:
 Method = Callable[[Reduced, int, tuple[int, int]], Iterator[Tensor]]
 """(LR clip of T frames, m, (H, W)) to the (T - 1)·m + 1 frames (1, 3, H, W), one by one."""
 
-Chooser = Callable[[Coarseness | None], VideoINR]
-"""The network for a clip, by what its decoder tells."""
+Chooser = Callable[[Coarseness | None, bool], VideoINR]
+"""The network for a clip, by what its decoder tells and whether the size stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,12 @@ def packaged_chooser(name: str, deblock: float | None = None) -> Chooser:
     load = cache(partial(load_model, name))
     load(deblock=deblock)  # what is wrong is told at once
 
-    def choose(coarseness: Coarseness | None) -> VideoINR:
-        if deblock is not None or coarseness is None or plain_of(name) is None:
+    def choose(told: Coarseness | None, same_size: bool) -> VideoINR:
+        if deblock is not None or plain_of(name) is None:
             return load(deblock=deblock)
-        return load(deblock=strength_for(coarseness.codec, coarseness.quantizer))
+        if told is None:
+            return load(deblock=WEAKEST)
+        return load(deblock=strength_for(told.codec, told.quantizer, same_size=same_size))
 
     return choose
 
@@ -136,8 +138,7 @@ def network_method(choose: Chooser) -> Method:
     @torch.inference_mode()
     def frames(low: Reduced, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
         lr = low.frames
-        # Where the size stays, the program does not ask either.
-        network = choose(None if tuple(lr.shape[-2:]) == size else low.coarseness)
+        network = choose(low.coarseness, tuple(lr.shape[-2:]) == size)
         grid = Grid.full((lr.shape[2], lr.shape[3]), size)
         first = network.encode_frame(lr[:1])
         prepared: Prepared | None = None

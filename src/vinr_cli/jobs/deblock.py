@@ -3,9 +3,15 @@
 from dataclasses import dataclass
 
 from vinr_cli.media.probe import MediaInfo, Timestamps
-from vinr_cli.media.quantizers import measure_coarseness
+from vinr_cli.media.quantizers import is_lossless, measure_coarseness
 from vinr_cli.plan.job import STDIO, JobSpec
-from vinr_cli.weights.deblock import AS_IT_IS, plain_of, require_strength, strength_for
+from vinr_cli.weights.deblock import (
+    AS_IT_IS,
+    WEAKEST,
+    plain_of,
+    require_strength,
+    strength_for,
+)
 
 _PLACES = 4
 """How many places of a source are looked at, evenly spread."""
@@ -38,9 +44,6 @@ def settle_deblocking(
 ) -> Deblocking | None:
     """Choose the strength.
 
-    Where the size stays, the source's own frames are shown between the network's, and cleaner
-    ones would make the picture pulse.
-
     Args:
         spec: What is asked for.
         media: What the source is.
@@ -59,15 +62,18 @@ def settle_deblocking(
         return None
     if spec.deblock is not None:
         return Deblocking(spec.deblock, "as asked")
-    if same_size:
-        return Deblocking(AS_IT_IS, "the size stays, and the source's own frames with it")
+    if is_lossless(media.video.codec):
+        return Deblocking(WEAKEST, "the source was coded without loss")
     if spec.input == STDIO:
         return Deblocking(AS_IT_IS, "a stream is not looked at before it is read")
     told = measure_coarseness(media, _places(timestamps, *bounds))
     if told is None:
         return Deblocking(AS_IT_IS, "the source does not tell its quantizers")
-    strength = strength_for(told.codec, told.quantizer)
-    return Deblocking(strength, f"mean quantizer {told.quantizer:.1f} of {told.codec}")
+    strength = strength_for(told.codec, told.quantizer, same_size=same_size)
+    why = f"mean quantizer {told.quantizer:.1f} of {told.codec}"
+    if same_size and strength == AS_IT_IS:
+        why += ", and no more where the size stays"
+    return Deblocking(strength, why)
 
 
 def _places(timestamps: Timestamps, start: int | None, end: int | None) -> list[int]:

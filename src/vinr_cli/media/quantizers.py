@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import cast
 
+from av.codec.codec import Codec
 from av.sidedata.encparams import VideoEncParams
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -38,6 +39,19 @@ class Coarseness:
 
     codec: str
     quantizer: float
+
+
+def is_lossless(codec: str) -> bool:
+    """Whether whatever a codec gives back is what it was given.
+
+    Args:
+        codec: libavcodec's name of it.
+    """
+    try:
+        known = Codec(codec, "r")
+    except ValueError:  # unknown here
+        return False
+    return known.lossless and not known.lossy
 
 
 def ask_for_quantizers(decoder: VideoCodecContext) -> None:

@@ -4,13 +4,18 @@ The networks of `video` and of the set that it was trained on from (its record's
 network in two places, and on the line between the two, and a little beyond, each place is a good
 network that takes out less, or more (deep network interpolation, arXiv:1811.10515). So one number
 says what a source needs: 0 is `plain`, 1 is `video` as it is, 1.75 the end of what is used.
+
+The finer a source is coded the less there is to take out, but a stream tells only what its last
+codec did, and a fine or lossless copy of a coarse file is common: so half of it stays.
 """
 
 from vinr_cli.errors import UsageError
 from vinr_cli.weights.records import find_record
 
+WEAKEST = 0.5
+"""The strength for sources that were coded finely or without loss."""
 AS_IT_IS = 1.0
-"""The strength of the packaged file itself, and of sources whose quantizers are not known."""
+"""The strength of the packaged file itself, and for sources whose quantizers are not known."""
 STRONGEST = 1.75
 _STEP = 0.05
 
@@ -21,8 +26,8 @@ _SPANS = {
     "mpeg2video": (4.0, 16.0),
     "mpeg4": (4.0, 16.0),
 }
-"""Mean quantizers, in the units of `media.quantizers`, from which more than `AS_IT_IS` and at which
-`STRONGEST` gives the best PSNR, measured on clips of the training set (`benchmarks/deblock.py`)."""
+"""Mean quantizers, in the units of `media.quantizers`, at which `AS_IT_IS` and at which `STRONGEST`
+gives the best PSNR, or nearly, measured on clips of the training set (`benchmarks/deblock.py`)."""
 
 
 def plain_of(name: str) -> str | None:
@@ -35,22 +40,24 @@ def plain_of(name: str) -> str | None:
     return None if record is None else record.plain or None
 
 
-def strength_for(codec: str, quantizer: float) -> float:
+def strength_for(codec: str, quantizer: float, *, same_size: bool = False) -> float:
     """How strongly to take out what a codec left.
 
     Args:
         codec: libavcodec's name of the codec.
         quantizer: Mean quantizer, in the codec's unit, see `media.quantizers.Coarseness`.
+        same_size: Whether the size stays. The source's own frames are shown then, and between them
+            cleaner ones than `AS_IT_IS` would make the picture pulse.
 
     Returns:
-        From `AS_IT_IS` to `STRONGEST`, in steps of 0.05: never less than as it is, because a stream
-        tells only what its last codec did.
+        From `WEAKEST` to `STRONGEST`, in steps of 0.05.
     """
     if codec not in _SPANS:
         return AS_IT_IS
     low, high = _SPANS[codec]
-    share = min(1.0, max(0.0, (quantizer - low) / (high - low)))
-    return round(round((AS_IT_IS + share * (STRONGEST - AS_IT_IS)) / _STEP) * _STEP, 2)
+    best = AS_IT_IS + (quantizer - low) / (high - low) * (STRONGEST - AS_IT_IS)
+    chosen = max(WEAKEST, min(best, AS_IT_IS if same_size else STRONGEST))
+    return round(round(chosen / _STEP) * _STEP, 2)
 
 
 def require_strength(name: str, strength: float | None) -> None:
