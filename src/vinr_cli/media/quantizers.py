@@ -4,8 +4,9 @@ libavcodec's decoders of H.264, VP9 and the MPEG family say which quantizer each
 with. Those of HEVC, AV1 and what is made for editing do not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import fmean
 from typing import cast
 
@@ -80,19 +81,24 @@ def quantizer_of(frame: VideoFrame) -> float | None:
         return None
 
 
-def coarseness_of(codec: str, frames: Sequence[VideoFrame]) -> Coarseness | None:
+def coarseness_of(codec: str, frames: Iterable[VideoFrame]) -> Coarseness | None:
     """The mean over frames of a decoder that was asked; None where nothing is told.
 
     Args:
         codec: libavcodec's name of the codec.
-        frames: Any number.
+        frames: Any number; none is kept.
     """
-    values = [value for frame in frames if (value := quantizer_of(frame)) is not None]
-    if codec not in SPEAKING or not values:
+    if codec not in SPEAKING:
         return None
-    depth = frames[0].format.components[0].bits if codec == "h264" else 8
-    # In deep H.264 six more steps of QP per bit make the same step in the signal (H.264, 7.4.2.1).
-    return Coarseness(codec, fmean(values) - 6 * (depth - 8))
+    values: list[float] = []
+    for frame in frames:
+        told = quantizer_of(frame)
+        if told is not None:
+            depth = frame.format.components[0].bits if codec == "h264" else 8
+            # In deep H.264 six more steps of QP per bit make the same step in the signal
+            # (H.264, 7.4.2.1).
+            values.append(told - 6 * (depth - 8))
+    return Coarseness(codec, fmean(values)) if values else None
 
 
 def measure_coarseness(media: MediaInfo, places: Sequence[int]) -> Coarseness | None:
@@ -110,25 +116,18 @@ def measure_coarseness(media: MediaInfo, places: Sequence[int]) -> Coarseness | 
     """
     if media.video.codec not in SPEAKING:
         return None
-    frames: list[VideoFrame] = []
+    return coarseness_of(media.video.codec, _frames(media, places))
+
+
+def _frames(media: MediaInfo, places: Sequence[int]) -> Iterator[VideoFrame]:
+    """The first frames from the key frame before each place on."""
     for place in places:
         try:
-            frames += _frames_at(media, place)
+            with open_input(media.path) as container:
+                stream = cast(VideoStream, container.streams[media.video.index])
+                stream.codec_context.options = decoder_options()
+                ask_for_quantizers(stream.codec_context)
+                container.seek(place, stream=stream)
+                yield from islice(container.decode(stream), FRAMES)
         except LIBRARY_ERRORS:
             continue
-    return coarseness_of(media.video.codec, frames)
-
-
-def _frames_at(media: MediaInfo, place: int) -> list[VideoFrame]:
-    """The first frames from the key frame before a time on."""
-    with open_input(media.path) as container:
-        stream = cast(VideoStream, container.streams[media.video.index])
-        stream.codec_context.options = decoder_options()
-        ask_for_quantizers(stream.codec_context)
-        container.seek(place, stream=stream)
-        frames: list[VideoFrame] = []
-        for frame in container.decode(stream):
-            frames.append(frame)
-            if len(frames) == FRAMES:
-                break
-        return frames
