@@ -36,6 +36,15 @@ def test_h264(clip: Make, qp: int) -> None:
     assert found.quantizer == pytest.approx(qp)
 
 
+def test_a_stream_of_one_key_frame(clip: Make) -> None:
+    """An MPEG-TS whose only key frame is its first frame tells what that one tells."""
+    path = clip("a.ts", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-qp", "27", *FIXED_QP)
+    media, times = probe(path), scan_timestamps(path, probe(path).video).pts
+    found = measure_coarseness(media, [times[len(times) // 2]])
+    assert found is not None
+    assert found.quantizer == pytest.approx(27)
+
+
 def test_deep_h264(clip: Make) -> None:
     """A file of ten bits tells what it would at eight: the same CRF, about the same quantizer."""
     plain, deep = (

@@ -105,7 +105,8 @@ def measure_coarseness(media: MediaInfo, places: Sequence[int]) -> Coarseness | 
     """Decode a few frames here and there, for their quantizers alone.
 
     What cannot be decoded is passed over in silence: this is asked before the work, and the work
-    itself tells what is damaged.
+    itself tells what is damaged. Where no place has a key frame to begin at, as in an MPEG-TS of
+    one GOP, the file's first frames are taken.
 
     Args:
         media: The source, a file.
@@ -116,18 +117,20 @@ def measure_coarseness(media: MediaInfo, places: Sequence[int]) -> Coarseness | 
     """
     if media.video.codec not in SPEAKING:
         return None
-    return coarseness_of(media.video.codec, _frames(media, places))
+    codec = media.video.codec
+    return coarseness_of(codec, _frames(media, places)) or coarseness_of(codec, _frames(media))
 
 
-def _frames(media: MediaInfo, places: Sequence[int]) -> Iterator[VideoFrame]:
-    """The first frames from the key frame before each place on."""
+def _frames(media: MediaInfo, places: Sequence[int | None] = (None,)) -> Iterator[VideoFrame]:
+    """The first frames from the key frame before each place on, or from the beginning."""
     for place in places:
         try:
             with open_input(media.path) as container:
                 stream = cast(VideoStream, container.streams[media.video.index])
                 stream.codec_context.options = decoder_options()
                 ask_for_quantizers(stream.codec_context)
-                container.seek(place, stream=stream)
+                if place is not None:
+                    container.seek(place, stream=stream)
                 yield from islice(container.decode(stream), FRAMES)
         except LIBRARY_ERRORS:
             continue
