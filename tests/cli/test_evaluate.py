@@ -36,6 +36,7 @@ def test_figures_for_machines(
     counted = [(s["times"], s["frames"]) for s in told["scores"]]
     assert counted == [("input", 2), ("inner", 1), ("all", 3)]
     assert told["settings"]["scale"] == "2"
+    assert told["settings"]["deblock"] == "auto"
     assert (tmp_path / "s" / f"{sample.stem}.png").is_file()
 
 

@@ -81,7 +81,10 @@ def evaluate(
     scores += average(scores)
     if as_json:
         asked = {"scale": scale, "fps_mult": fps_mult, "frames": frames, "model": names}
-        asked["degrade"] = None if damage is None else str(damage)
+        asked |= {
+            "degrade": damage and str(damage),
+            "deblock": "auto" if deblock is None else deblock,
+        }
         typer.echo(scores_as_json(scores, asked, PROTOCOL))
     else:
         show_scores(scores)
