@@ -282,6 +282,7 @@ def _store(response: httpx2.Response, wanted: _Wanted, start: int, total: int | 
         wanted.watch(done, total)
         for block in response.iter_raw():
             file.write(block)
+            file.flush()  # what has arrived stays, whatever ends this process
             done += len(block)
             if total is not None and done > total:
                 raise RefusedError(f"sends more than the {total} bytes that there should be")
