@@ -81,7 +81,7 @@ def test_ci_runs_the_readmes_commands() -> None:
     assert set(found) == {"main", "test"}
     assert all(text.startswith("python3 -m venv .venv && ") for text in found.values())
     assert "vinr upscale sample.mp4" in found["main"]
-    assert found["test"].endswith("-m pytest")
+    assert found["test"].endswith("-m pytest -n auto --maxprocesses 4")
     script = read(".ci/run")
     assert set(re.findall(r"\$\(readme_command (\w+)\)", script)) == set(found)
     subprocess.run(["bash", "-n", ROOT / ".ci" / "run"], check=True)  # noqa: S607
