@@ -48,6 +48,10 @@ def test_figures_for_machines(
         (["--frames", "1"], 2, "two frames"),
         (["--degrade", "h264:crf=99"], 2, "crf is from 0 to 51"),
         (["--model", "nothing"], 6, "is not known"),
+        (["--deblock", "x"], 2, "is no strength"),
+        (["--deblock", "2"], 2, "is from 0 to 1.75, not 2"),
+        (["--deblock", "nan"], 2, "is from 0 to 1.75, not nan"),
+        (["--deblock", "1", "--model", "clean"], 2, "means nothing to the model clean"),
     ],
 )
 def test_refusals(

@@ -64,13 +64,10 @@ def _strength(text: str) -> float | None:
     if text == "auto":
         return None
     try:
-        strength = float(text)
-    except ValueError:
-        strength = -1.0
-    if not 0 <= strength <= STRONGEST:
+        return float(text)
+    except ValueError as error:
         fix = f"Use auto, or a number from 0 to {STRONGEST:g}."
-        raise UsageError(f"--deblock {text}", "is no strength", fix)
-    return strength
+        raise UsageError(f"--deblock {text}", "is no strength", fix) from error
 
 
 def _format(text: str) -> str:
