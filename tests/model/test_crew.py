@@ -7,6 +7,8 @@ import torch
 from vinr_cli.model.published.crew import divide
 from vinr_cli.model.published.sampling import BAND, in_bands
 
+CPU = torch.device("cpu")
+
 
 @pytest.fixture
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
@@ -32,7 +34,7 @@ def test_parts_are_divided_among_threads(threads: int) -> None:
 
     parts = [(i, i + 1) for i in range(20)]
     with torch.inference_mode():
-        divide(work, parts)
+        divide(work, parts, CPU)
 
     assert sorted(part for part, _, _ in seen) == parts
     assert len({who for _, who, _ in seen}) == threads
@@ -52,10 +54,27 @@ def test_an_error_of_a_part_is_raised(threads: int) -> None:
     done: list[int] = []
     for _ in range(threads):
         with pytest.raises(MemoryError, match="no room"):
-            divide(work, [(i, i) for i in range(6)])
+            divide(work, [(i, i) for i in range(6)], CPU)
     done.clear()
-    divide(work, [(0, 1), (1, 2)])
+    divide(work, [(0, 1), (1, 2)], CPU)
     assert sorted(done) == [1, 2]
+
+
+@pytest.mark.parametrize("threads", [2], indirect=True)
+@pytest.mark.parametrize(("count", "device"), [(1, "cpu"), (3, "meta")])
+def test_one_part_and_other_devices_stay_with_the_caller(
+    threads: int, count: int, device: str
+) -> None:
+    """A single part may need gradients, and another device has a queue: nothing is divided."""
+    del threads
+    seen: list[tuple[tuple[int, int], threading.Thread]] = []
+    parts = [(i, i + 1) for i in range(count)]
+
+    divide(
+        lambda *part: seen.append((part, threading.current_thread())), parts, torch.device(device)
+    )
+
+    assert seen == [(part, threading.current_thread()) for part in parts]
 
 
 @pytest.mark.parametrize("threads", [2], indirect=True)
@@ -69,8 +88,8 @@ def test_bands_cover_the_rows(threads: int) -> None:
         bands.append((top, bottom))
 
     with torch.inference_mode():
-        in_bands(10, width, torch.device("cpu"), make)
+        in_bands(10, width, CPU, make)
     assert sorted(bands) == [(0, 4), (4, 8), (8, 10)]
     bands.clear()
-    in_bands(10, width, torch.device("cpu"), make)
+    in_bands(10, width, CPU, make)
     assert bands == [(0, 10)]

@@ -6,9 +6,13 @@ keeps the weights as they were trained.
 """
 
 import math
+import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from ctypes import c_int32
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -32,6 +36,9 @@ convolution to oneDNN even on one thread."""
 
 NUMPY_THREADS = 2
 """From more threads on PyTorch's sine, which uses all of them, is quicker than NumPy's on one."""
+
+CPUINFO = Path("/proc/cpuinfo")
+"""Where Linux tells a processor's maker, which `platform.processor` tells elsewhere."""
 
 LEAST_CHANNELS = 8
 """Fewer are left to PyTorch: a patch's transforms would be most of the work."""
@@ -276,17 +283,29 @@ def last(parts: Sequence[Tensor]) -> Tensor:
 def sine(x: Tensor) -> Tensor:
     """The sine of a tensor that is not needed afterwards: in place unless gradients are wanted.
 
-    On few threads NumPy's is taken: 0.39 ns a number on one thread, where PyTorch's, MKL's, takes
-    1.02 (both within 7e-8).
+    On few threads NumPy's is taken where it is quicker, see `slow_sines`.
     """
     if torch.is_grad_enabled():
         return torch.sin(x)
     plain = x.device.type == "cpu" and x.dtype == torch.float32
-    if not plain or torch.get_num_threads() > NUMPY_THREADS:
+    if not plain or torch.get_num_threads() > NUMPY_THREADS or not slow_sines():
         return x.sin_()
     values = x.numpy()
     np.sin(values, out=values)
     return x
+
+
+@cache
+def slow_sines() -> bool:
+    """Whether PyTorch's sine, MKL's, is slower than NumPy's: on other processors than Intel's.
+
+    On one thread of an EPYC MKL's takes 1.02 ns a number and NumPy's 0.39, of a Xeon 0.46 and 0.67,
+    and between calls NumPy's threads wait for the interpreter. Both are within 7e-8.
+    """
+    names = platform.processor()
+    with suppress(OSError):
+        names += CPUINFO.read_text(encoding="utf-8")
+    return "GenuineIntel" not in names
 
 
 @dataclass(frozen=True, eq=False)

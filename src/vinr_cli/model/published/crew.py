@@ -6,23 +6,30 @@ meeting each other after each of its operations than on the work. Here every ban
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 
 import torch
 
 
-def divide(work: Callable[[int, int], None], parts: Iterable[tuple[int, int]]) -> None:
-    """Call work(*part) for every part, without gradients, by as many threads as PyTorch has.
+def divide(
+    work: Callable[[int, int], None], parts: Sequence[tuple[int, int]], device: torch.device
+) -> None:
+    """Call work(*part) for every part: on a CPU by as many threads as PyTorch has.
 
-    The parts must not depend on each other.
+    Several parts must not depend on each other, and get no gradients.
+
+    Args:
+        work: Told where a part begins and ends.
+        parts: In order.
+        device: Where the work is done.
 
     Raises:
         Exception: what a part raised; others may then be left out.
     """
     count = torch.get_num_threads()
-    if count == 1:
+    if count == 1 or len(parts) == 1 or device.type != "cpu":
         for part in parts:
             work(*part)
         return

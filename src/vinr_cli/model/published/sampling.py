@@ -41,11 +41,7 @@ def in_bands(rows: int, width: int, device: torch.device, make: Callable[[int, i
     group = PIXEL_GROUP // math.gcd(PIXEL_GROUP, width)  # rows that make a multiple
     step = rows if torch.is_grad_enabled() else max(1, pixels // (width * group)) * group
     bands = [(top, min(top + step, rows)) for top in range(0, rows, step)]
-    if device.type == "cpu" and len(bands) > 1:
-        divide(make, bands)
-        return
-    for band in bands:
-        make(*band)
+    divide(make, bands, device)
 
 
 def bordered(x: Tensor) -> Tensor:
