@@ -27,7 +27,7 @@ from torch import Tensor
 
 from vinr_cli.cli.app import SPINS
 from vinr_cli.engine.memory import keep_freed_memory
-from vinr_cli.model import Grid, ModelConfig, VideoINR
+from vinr_cli.model import Grid, ModelConfig, VideoINR, layers
 from vinr_cli.model.published import deform
 from vinr_cli.model.published.encoder import PublishedFeatures, PublishedFrame
 from vinr_cli.model.published.network import PublishedVideoINR
@@ -61,7 +61,8 @@ def encode(kind: str, network: PublishedVideoINR, frames: Tensor) -> PublishedFe
     """A pair's features; the literal ones alone."""
     if kind != "literal":
         return network.encode(frames)
-    with patch.object(deform, "deform_conv", oracle.deform_conv):
+    plain = patch.object(layers, "usable", lambda *_: False)  # a convolution is a conv2d
+    with plain, patch.object(deform, "deform_conv", oracle.deform_conv):
         return oracle.encode(network, frames)
 
 

@@ -7,7 +7,7 @@ keeps the weights as they were trained.
 
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from ctypes import c_int32
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
+from vinr_cli.model.onednn import convolve_packed, pack_weight, usable
 from vinr_cli.native import library as native
 
 SLOPE = 0.1
@@ -48,7 +49,8 @@ class Convolution(nn.Conv2d):
     """A convolution that keeps the size (at stride 1), with what comes before and after it.
 
     3x3 convolutions of many channels at stride 1 run in native kernels where these are there:
-    Winograd's F(4x4, 3x3), in float32. The transformed weights are kept.
+    Winograd's F(4x4, 3x3), in float32. Elsewhere oneDNN does them on a CPU. What either makes of
+    the weights is kept.
 
     Args:
         inputs: Channels in.
@@ -59,15 +61,15 @@ class Convolution(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride, kernel // 2)
-        self._packed: tuple[object, Tensor] | None = None
+        self._made = _Made()
 
     def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
-        self._packed = None
+        self._made = _Made()
         super()._load_from_state_dict(*args, **options)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy or a pickle takes along: not the transformed weights."""
-        return self.__dict__ | {"_packed": None}
+        """What a copy or a pickle takes along: not what was made of the weights."""
+        return self.__dict__ | {"_made": _Made()}
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, N, H, W)."""
@@ -102,6 +104,15 @@ class Convolution(nn.Conv2d):
         if second is not None:
             first = torch.cat([first, second], 1)
         weight = self.weight[:, : first.shape[1]]
+        if usable(first, weight):
+            shape, bias = first.shape, cast(Tensor, self.bias)
+            packed = self._made.of(
+                self.weight, shape[1], lambda: pack_weight(weight, shape, self.stride)
+            )
+            side, stride = self.kernel_size[0], self.stride
+            return convolve_packed(
+                first, packed, bias, side=side, stride=stride, slope=slope, plus=plus
+            )
         y = F.conv2d(first, weight, self.bias, self.stride, self.padding)
         if slope != 1:
             y = F.leaky_relu(y, slope, inplace=True) if slope else F.relu(y, inplace=True)
@@ -125,20 +136,33 @@ class Convolution(nn.Conv2d):
         spare: Tensor | None,
     ) -> Tensor:
         maps = [first] if second is None else [first, second]
-        weight, bias = self._transformed(kernels), cast(Tensor, self.bias)
+        weight, bias = self.weight, cast(Tensor, self.bias)
+        packed = self._made.of(
+            weight, kernels, lambda: kernels.pack_convolution(weight.detach().contiguous())
+        )
         size = self.in_channels, self.out_channels
-        out = convolve(kernels, maps, weight, bias, size=size, slope=slope, plus=plus, spare=spare)
+        out = convolve(kernels, maps, packed, bias, size=size, slope=slope, plus=plus, spare=spare)
         return out.permute(0, 3, 1, 2)
 
-    def _transformed(self, kernels: native.Kernels) -> Tensor:
-        """The weights as the kernels want them, made anew whenever they have changed."""
-        weight = self.weight
+
+class _Made:
+    """What was made of a weight, made anew whenever the weight has changed."""
+
+    def __init__(self) -> None:
+        self._state: tuple[int, int] | None = None
+        self._kept: dict[Hashable, Tensor] = {}
+
+    def of(self, weight: Tensor, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` makes of the weight as it is now; `key` tells it from other such things."""
         # Autograd counts changes, except of what was made in inference mode.
-        version = 0 if weight.is_inference() else weight._version
-        key = kernels, weight.data_ptr(), version
-        if self._packed is None or self._packed[0] != key:
-            self._packed = key, kernels.pack_convolution(weight.detach().contiguous())
-        return self._packed[1]
+        state = weight.data_ptr(), 0 if weight.is_inference() else weight._version
+        if self._state != state:
+            self._state, self._kept = state, {}
+        kept = self._kept  # another thread may begin anew at the same time
+        made = kept.get(key)
+        if made is None:
+            made = kept[key] = make()
+        return made
 
 
 def convolve(
