@@ -68,7 +68,7 @@ class PublishedVideoINR(Encoder, VideoINR, config=PublishedConfig):
             encoder reaches further than that, and a large motion too.)
         alignment: Tiles begin at multiples of this many LR pixels.
         pair_bytes: 0.95 to 1.2 GiB above the idle process for 320x180 at x4 with native kernels
-            (0.63 to 0.79 without), as `benchmarks/published.py` finds.
+            (0.63 to 0.9 without), as `benchmarks/published.py` finds.
     """
 
     config: PublishedConfig
