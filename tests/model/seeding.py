@@ -62,3 +62,8 @@ def frames(height: int, width: int, seed: int = 0) -> Tensor:
                 angle = 6.2832 * (fy * (y + t * dy) + fx * (x + t * dx)) + phase
                 out[t, channel] += np.sin(angle)
     return torch.from_numpy((0.5 + out / 14).clip(0, 1).astype(np.float32))[None]
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    """Normal noise that need not be the same in every release."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))

@@ -11,6 +11,8 @@ from vinr_cli.model import onednn
 from vinr_cli.model.layers import Convolution
 from vinr_cli.native import library as native
 
+from .seeding import noise
+
 needed = pytest.mark.skipif(not onednn._tried(), reason="PyTorch has no such operators here")
 
 
@@ -21,10 +23,6 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     onednn._tried.cache_clear()
     yield
     onednn._tried.cache_clear()
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:

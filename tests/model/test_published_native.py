@@ -20,7 +20,7 @@ from vinr_cli.model.published.encoder import PublishedFeatures
 from vinr_cli.model.published.network import PublishedVideoINR
 from vinr_cli.native import library as native
 
-from .seeding import frames, seed_weights
+from .seeding import frames, noise, seed_weights
 
 
 @contextmanager
@@ -29,10 +29,6 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setenv(native.SWITCH, "0")
         yield
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def near(a: Tensor, b: Tensor) -> None:

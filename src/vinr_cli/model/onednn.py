@@ -12,16 +12,15 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
+from vinr_cli.native.library import plain
+
 NEAR = 1e-5
 """Largest difference of the trial's values, which are about one."""
 
 
 def usable(x: Tensor, weight: Tensor) -> bool:
     """Whether `convolve_packed` can do it: float32 on a CPU, without gradients or autocast."""
-    plain = all(v.device.type == "cpu" and v.dtype == torch.float32 for v in (x, weight))
-    if not plain or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
-        return False
-    return _tried()
+    return plain(x, weight) and _tried()
 
 
 def pack_weight(weight: Tensor, shape: torch.Size, stride: tuple[int, ...]) -> Tensor:
@@ -63,12 +62,13 @@ def convolve_packed(
     operator = torch.ops.mkldnn._convolution_pointwise
     x = x.contiguous(memory_format=torch.channels_last)  # else oneDNN turns it, and back
     where = _padding(side), list(stride), [1, 1], 1
-    together = plus is not None and plus.is_contiguous(memory_format=torch.channels_last)
-    if plus is not None and together and slope == 1:
-        added: Tensor = operator.binary(x, plus, packed, bias, *where, "add", 1.0, None, [], None)
-        return added
+    y: Tensor
+    alike = plus is not None and plus.is_contiguous(memory_format=torch.channels_last)
+    if alike and slope == 1:
+        y = operator.binary(x, plus, packed, bias, *where, "add", 1.0, None, [], None)
+        return y
     after = ("none", []) if slope == 1 else ("leaky_relu", [slope]) if slope else ("relu", [])
-    y: Tensor = operator(x, packed, bias, *where, *after, "")
+    y = operator(x, packed, bias, *where, *after, "")
     return y if plus is None else y.add_(plus)
 
 
@@ -90,7 +90,7 @@ def _tried() -> bool:
             for _ in range(2)
         )
         weight, bias = torch.randn(16, 16, 3, 3, generator=numbers) / 12, torch.ones(16)
-        plain = F.conv2d(x, weight, bias, padding=1)
+        alone = F.conv2d(x, weight, bias, padding=1)
         try:
             packed = pack_weight(weight, x.shape, (1, 1))
             made = [
@@ -99,7 +99,7 @@ def _tried() -> bool:
             ]
         except (AttributeError, RuntimeError, TypeError):
             return False
-        expected = F.leaky_relu(plain, 0.1), F.relu(plain), plain + plus
+        expected = F.leaky_relu(alone, 0.1), F.relu(alone), alone + plus
         return all(
             a.shape == b.shape and bool((a - b).abs().max() < NEAR)
             for a, b in zip(made, expected, strict=True)

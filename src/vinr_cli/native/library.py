@@ -289,11 +289,15 @@ def kernels() -> Kernels | None:
 
 
 def kernels_for(*tensors: Tensor) -> Kernels | None:
-    """The kernels, if they can work on these: float32 on a CPU, without gradients or autocast."""
-    plain = all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)
-    if not plain or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
-        return None
-    return kernels()
+    """The kernels, if they can work on these."""
+    return kernels() if plain(*tensors) else None
+
+
+def plain(*tensors: Tensor) -> bool:
+    """Whether these are float32 on a CPU, and neither gradients nor autocast are on."""
+    if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        return False
+    return all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)
 
 
 @cache
