@@ -154,9 +154,11 @@ class Trainer:
         """Fixed samples by a suffix of their figures' names: clean, and coded if trained so."""
         if self.options.validation is None:
             return {}
-        if self.config.still is not None:
+        if (still := self.config.still) is not None:
             cached = self.options.cache / "validation"
-            return {f"_x{s}": fixed_stills(cached, s, count=48, seed=1) for s in (4, 2)}
+            return {
+                f"_x{s}": fixed_stills(cached, still, scale=s, count=48, seed=1) for s in (4, 2)
+            }
         folder, sample = self.options.cache / "validation", self.config.sample
         clean = fixed_samples(folder, replace(sample, coded_share=0.0), count=24, seed=1)
         if not sample.coded_share:

@@ -5,7 +5,7 @@ detail several times as fast from stills; motion, which needs pairs, comes after
 process depends only on (seed, rank, n), as in `data`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -145,12 +145,14 @@ class StillSource(Dataset[RawStills]):
         return np.ascontiguousarray(crop)
 
 
-def fixed_stills(folder: Path, scale: float, count: int, seed: int) -> RawStills:
+def fixed_stills(
+    folder: Path, config: StillConfig, *, scale: float, count: int, seed: int
+) -> RawStills:
     """The same samples every time at one scale, from the frames of clips: for validation."""
-    config = StillConfig(
-        photo_share=0.0, fixed_scales=(scale,), fixed_share=1.0, channel_shuffle=0.0
+    fixed = replace(
+        config, photo_share=0.0, fixed_scales=(scale,), fixed_share=1.0, channel_shuffle=0.0
     )
-    return StillSource(folder, config, batch=count, seed=seed, rank=0)[0]
+    return StillSource(folder, fixed, batch=count, seed=seed, rank=0)[0]
 
 
 def space_parts(network: CompactVideoINR) -> tuple[nn.Module, ...]:
