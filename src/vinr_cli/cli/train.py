@@ -38,7 +38,12 @@ def train(
     cache: Annotated[
         Path | None, typer.Option(help="Folder of decoded clips. [default: RUN/cache]")
     ] = None,
-    preset: Annotated[str, typer.Option(help="clean, video, or published (the paper's)")] = "clean",
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="stills (space alone, the first stage), clean, video, or published (the paper's)"
+        ),
+    ] = "clean",
     # Not --start: torchrun takes that for its own --start-method.
     initial: Annotated[Path | None, typer.Option(help="Weights to begin with.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,

@@ -93,6 +93,8 @@ class CompactConfig(ModelConfig):
 
     Attributes:
         width: Feature channels of a frame at LR.
+        front: Channels of a first layer that the pyramid has for itself; 0 lets it begin with the
+            trunk's, so that what space learns moves what motion sees.
         blocks: Residual blocks of a frame's trunk.
         canvas: Channels of the continuous canvas; the first three are RGB.
         basis: Cosines per direction in an LR cell; `basis` squared coefficients a channel.
@@ -110,6 +112,7 @@ class CompactConfig(ModelConfig):
     family: ClassVar[str] = "compact"
 
     width: int = 32
+    front: int = 0
     blocks: int = 6
     canvas: int = 12
     basis: int = 4

@@ -28,7 +28,7 @@ CUT_CHANGE = 0.12
 REPEAT_CHANGE = 0.05 / 255
 """Mean change below which a frame repeats the one before."""
 
-Kind = Literal["real", "synthetic"]
+Kind = Literal["real", "synthetic", "photo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Clip:
 
     Attributes:
         file: File name in the cache folder; an .npy of (T, H, W, 3) uint8.
-        kind: real or synthetic.
+        kind: real (a clip), synthetic, or photo (one frame).
         frames: T.
         breaks: Frames before which the clip is not continuous (a cut, or a repeated frame).
         source: File name of the source; empty if synthetic.
@@ -78,11 +78,26 @@ def _middle(frames: list[NDArray[np.uint8]], count: int) -> list[NDArray[np.uint
     return frames[start : start + count]
 
 
-def _read_middle(path: Path, count: int, short_side: int) -> list[NDArray[np.uint8]]:
-    """The frames in the middle of a video, reduced one by one: a film needs no more memory."""
+def _spread(items: list[NDArray[np.uint8]], count: int) -> list[NDArray[np.uint8]]:
+    """At most `count` of them, from all over, in order."""
+    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[i] for i in places]
+
+
+def _read_part(path: Path, count: int, short_side: int, *, spread: bool) -> list[NDArray[np.uint8]]:
+    """Frames of a video, reduced one by one so that a film needs no more memory.
+
+    Args:
+        path: The video.
+        count: How many frames at most.
+        short_side: Their shorter side, in pixels.
+        spread: From all over the video, instead of from its middle.
+    """
     length = len(scan_timestamps(path, probe(path).video).pts)
-    start = max(0, (length - count) // 2)
-    kept = islice(read_rgb(path), start, start + count)
+    start, step = max(0, (length - count) // 2), 1
+    if spread:
+        start, step = 0, max(1, length // count)
+    kept = islice(read_rgb(path), start, start + count * step, step)
     frames = [reduced(frame, short_side) for frame in kept]
     if not frames:
         raise InputError(path, "has fewer frames than it claims", "Remove it from the folder.")
@@ -97,13 +112,14 @@ def _sha256(path: Path) -> str:
 def _cache_video(path: Path, folder: Path, config: CacheConfig) -> list[Clip]:
     """One array per kept size, all from one decoding."""
     largest = max(config.short_sides)
-    frames = _read_middle(path, max(config.frames), largest)
+    frames = _read_part(path, max(config.frames), largest, spread=config.spread)
+    part_of = _spread if config.spread else _middle
     clips: list[Clip] = []
     native = min(frames[0].shape[:2])
     for side, count in zip(config.short_sides, config.frames, strict=True):
         if side > native and any(s >= native and s < side for s in config.short_sides):
             continue  # a smaller setting keeps this clip at its own size already
-        part = np.stack([reduced(f, side) for f in _middle(frames, count)])
+        part = np.stack([reduced(f, side) for f in part_of(frames, count)])
         name = f"{path.stem}-{side}.npy"
         np.save(folder / name, part)
         clip = Clip(name, "real", len(part), find_breaks(part), path.name, _sha256(path))
@@ -113,6 +129,19 @@ def _cache_video(path: Path, folder: Path, config: CacheConfig) -> list[Clip]:
 
 def _read_still(path: Path) -> Picture:
     return next(iter(read_rgb(path)))
+
+
+def _cache_photo(path: Path, picture: Picture, folder: Path, sides: tuple[int, ...]) -> list[Clip]:
+    """A still at each of the sizes, smaller ones only where they differ from it."""
+    clips: list[Clip] = []
+    for side in sides:
+        part = reduced(picture, side)
+        if clips and part.shape == picture.shape:
+            continue
+        name = f"{path.stem}-photo-{side}.npy"
+        np.save(folder / name, part[None])
+        clips.append(Clip(name, "photo", 1, (), path.name, _sha256(path)))
+    return clips
 
 
 def build_cache(sources: Path, folder: Path, config: CacheConfig) -> Iterator[str]:
@@ -143,7 +172,10 @@ def build_cache(sources: Path, folder: Path, config: CacheConfig) -> Iterator[st
         made = _cache_video(path, folder, config)
         clips += made
         yield f"cache: {path.name}: {', '.join(f'{c.frames} frames' for c in made)}"
-    stills = [_read_still(p) for p in sorted(sources.rglob("*")) if p.suffix in STILL_SUFFIXES]
+    pictures = [p for p in sorted(sources.rglob("*")) if p.suffix in STILL_SUFFIXES]
+    stills = [_read_still(p) for p in pictures]
+    for path, picture in zip(pictures, stills, strict=True):
+        clips += _cache_photo(path, picture, folder, config.photos)
     for i in range(config.synthetic):
         rng = np.random.default_rng([config.seed, i])
         frames = synthetic_clip(rng, stills, config.synthetic_side, config.synthetic_frames)

@@ -20,6 +20,9 @@ class CacheConfig:
         synthetic_side: Side of a synthetic clip, in pixels.
         synthetic_frames: Frames of a synthetic clip.
         seed: Seed of the synthetic clips.
+        spread: Whether a clip's frames are kept from all over it instead of from its middle: for
+            stills, which need many scenes and no motion.
+        photos: Shorter sides at which stills are kept as arrays of their own; none keeps none.
     """
 
     short_sides: tuple[int, ...] = (720, 360)
@@ -28,6 +31,8 @@ class CacheConfig:
     synthetic_side: int = 288
     synthetic_frames: int = 9
     seed: int = 0
+    spread: bool = False
+    photos: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,27 @@ class SampleConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StillConfig:
+    """How a stage that teaches space alone draws its samples: stills, no motion, no pairs.
+
+    Attributes:
+        photo_share: Share of samples from photos; the others come from frames of clips.
+        fixed_scales: Scales that `fixed_share` of the batches have, evenly.
+        fixed_share: Share of batches at one of `fixed_scales`; the others draw from `scales`.
+        scales: Smallest and largest scale of the others, evenly on a logarithmic scale.
+        patch: LR side in pixels.
+        channel_shuffle: Share of samples whose colour channels are permuted.
+    """
+
+    photo_share: float = 0.7
+    fixed_scales: tuple[float, ...] = (4.0, 4.0, 4.0, 2.0, 3.0)
+    fixed_share: float = 0.8
+    scales: tuple[float, float] = (1.2, 4.3)
+    patch: int = 64
+    channel_shuffle: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class LossConfig:
     """Weights of the losses; the Charbonnier loss of the picture has weight 1.
 
@@ -99,6 +125,8 @@ class TrainConfig:
         cache: What is decoded and kept.
         sample: How samples are drawn.
         loss: Weights of the losses.
+        still: What makes the run a stage of stills, which trains the frame's trunk and the space
+            INR alone; None trains everything on pairs.
         batch: Samples per process and step.
         learning_rate: Peak of the schedule: linear warm-up, then a cosine to almost zero.
         steps: Steps after which the run is complete; 0 goes on until its time is up.
@@ -117,6 +145,7 @@ class TrainConfig:
     cache: CacheConfig = field(default_factory=CacheConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    still: StillConfig | None = None
     batch: int = 8
     learning_rate: float = 1e-3
     steps: int = 0
@@ -143,6 +172,8 @@ class TrainConfig:
             TypeError: unknown field.
         """
         parts = {"cache": CacheConfig, "sample": SampleConfig, "loss": LossConfig}
+        if fields.get("still") is not None:
+            parts["still"] = StillConfig
         plain = {name: _tupled(value) for name, value in fields.items()}
         plain["model"] = ModelConfig.from_dict(fields["model"])
         for name, part in parts.items():
@@ -154,9 +185,22 @@ def _tupled(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+WIDE = CompactConfig(width=64, blocks=8, front=32)
+"""What the next packaged network is: four times the trunk, and a search with a front of its own."""
+
 PRESETS: dict[str, TrainConfig] = {
     "clean": TrainConfig(),
     "video": TrainConfig(sample=SampleConfig(coded_share=0.7), loss=LossConfig(blocks=1.0)),
+    "stills": TrainConfig(
+        model=WIDE,
+        cache=CacheConfig(
+            short_sides=(1080, 540), frames=(6, 12), synthetic=0, spread=True, photos=(1080, 540)
+        ),
+        still=StillConfig(),
+        batch=16,
+        learning_rate=1.5e-3,
+        warmup=100,
+    ),
     "published": TrainConfig(
         model=PublishedConfig(upsampled_frames=False),
         sample=SampleConfig(
@@ -184,6 +228,7 @@ PRESETS: dict[str, TrainConfig] = {
 """Named starting points.
 
 "clean" is for pictures reduced by a bicubic filter, "video" for what codecs leave of them.
+"stills" teaches the frame's trunk and the space INR alone, on single pictures: the first stage.
 "published" follows the paper's section 4.1: batches of 24 patches of 32x32, Adam at 1e-4 with
 cosine restarts every 150,000 steps; 450,000 steps at x4, then 150,000 at scales from 2 to 4.
 """

@@ -144,7 +144,7 @@ class SampleSource(Dataset[RawBatch]):
     ) -> None:
         self.config, self.batch, self.seed, self.rank = config, batch, seed, rank
         self.folder = folder
-        clips = load_index(folder)
+        clips = [c for c in load_index(folder) if c.kind != "photo"]
         self.arrays = [np.load(folder / c.file, mmap_mode="r") for c in clips]
         self.breaks = [np.array(c.breaks) for c in clips]
         share = {"real": 1 - config.synthetic_share, "synthetic": config.synthetic_share}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.distributed as dist
@@ -21,7 +22,8 @@ from torch.utils.data import DataLoader
 
 from vinr_cli.errors import DeviceError, UsageError
 from vinr_cli.evaluate.clips import enlarge
-from vinr_cli.evaluate.metrics import psnr_y
+from vinr_cli.evaluate.metrics import psnr_y, rounded
+from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.train.cache import build_cache
 from vinr_cli.train.checkpoint import Checkpoint
@@ -29,6 +31,14 @@ from vinr_cli.train.config import TrainConfig
 from vinr_cli.train.curves import draw_curves
 from vinr_cli.train.data import Batch, RawBatch, SampleSource, fixed_samples
 from vinr_cli.train.losses import TrainStep
+from vinr_cli.train.stills import (
+    RawStills,
+    StillBatch,
+    StillSource,
+    StillStep,
+    enlarge_stills,
+    fixed_stills,
+)
 from vinr_cli.weights.load import load_model, save_weights
 
 CHECKPOINT = "checkpoint.pt"
@@ -101,13 +111,14 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.network = self._begin().to(self.device).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
-        step = TrainStep(self.network, config.loss, bf16=config.bf16)
+        step = self._step()
         self.forward: nn.Module = DistributedDataParallel(step) if world > 1 else step
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
             lr=config.learning_rate,
             betas=config.betas,
             weight_decay=config.weight_decay,
+            fused=True,
         )
         self.step, self.elapsed = 0, 0.0
         self.validation = {} if rank else self._validation()
@@ -126,10 +137,28 @@ class Trainer:
             raise UsageError(start, "is another network", "Choose the preset it was trained with.")
         return network.requires_grad_(requires_grad=True)
 
-    def _validation(self) -> dict[str, RawBatch]:
+    def _step(self) -> nn.Module:
+        """What one forward pass is: of pairs, or of stills.
+
+        Raises:
+            UsageError: stills for a network that has no canvas.
+        """
+        config, network = self.config, self.network
+        if config.still is None:
+            return TrainStep(network, config.loss, bf16=config.bf16)
+        if not isinstance(network, CompactVideoINR):
+            raise UsageError("stills", "can teach the compact network alone", "Train on pairs.")
+        return StillStep(network, config.loss, bf16=config.bf16)
+
+    def _validation(self) -> dict[str, RawBatch | RawStills]:
         """Fixed samples by a suffix of their figures' names: clean, and coded if trained so."""
         if self.options.validation is None:
             return {}
+        if (still := self.config.still) is not None:
+            cached = self.options.cache / "validation"
+            return {
+                f"_x{s}": fixed_stills(cached, still, scale=s, count=48, seed=1) for s in (4, 2)
+            }
         folder, sample = self.options.cache / "validation", self.config.sample
         clean = fixed_samples(folder, replace(sample, coded_share=0.0), count=24, seed=1)
         if not sample.coded_share:
@@ -170,7 +199,7 @@ class Trainer:
         about = {"vinr.steps": str(self.step), "vinr.seconds": f"{self.elapsed:.0f}"}
         save_weights(run / WEIGHTS, self.ema, about)
 
-    def advance(self, batch: Batch) -> dict[str, Tensor]:
+    def advance(self, batch: Batch | StillBatch) -> dict[str, Tensor]:
         """One step of the optimizer; the losses by name."""
         rate = learning_rate(self.config, self.step, self.elapsed / self.options.seconds)
         for group in self.optimizer.param_groups:
@@ -201,12 +230,26 @@ class Trainer:
         for suffix, raw in self.validation.items():
             batch = raw.finish(self.device)
             size = (batch.target.shape[2], batch.target.shape[3])
+            if isinstance(batch, StillBatch):
+                figures |= self._validate_stills(batch, suffix, size)
+                continue
             out = self.ema.query(self.ema.encode(batch.inputs.transpose(0, 1)), batch.times, size)
             first, second = (enlarge(x, size) for x in batch.inputs)
             plain = torch.lerp(first, second, batch.times[:, None, None, None])
             figures[f"psnr_y{suffix}"] = float(psnr_y(out, batch.target).mean())
             figures[f"psnr_y_bicubic{suffix}"] = float(psnr_y(plain, batch.target).mean())
         return figures
+
+    def _validate_stills(
+        self, batch: StillBatch, suffix: str, size: tuple[int, int]
+    ) -> dict[str, float]:
+        network = cast(CompactVideoINR, self.ema)
+        out = rounded(enlarge_stills(network, batch.inputs, size))
+        plain = rounded(enlarge(batch.inputs, size))
+        return {
+            f"psnr_y{suffix}": float(psnr_y(out, batch.target).mean()),
+            f"psnr_y_bicubic{suffix}": float(psnr_y(plain, batch.target).mean()),
+        }
 
 
 class _Log:
@@ -316,9 +359,7 @@ def _train(config: TrainConfig, options: RunOptions, rank: int, world: int, say:
     if options.resume:
         trainer.restore()
     log = _Log(options.run / LOG, append=options.resume)
-    source = SampleSource(
-        options.cache / "train", config.sample, batch=config.batch, seed=config.seed, rank=rank
-    )
+    source = _source(config, options.cache / "train", rank)
     loader = DataLoader(
         source,
         batch_size=None,
@@ -343,6 +384,13 @@ def _train(config: TrainConfig, options: RunOptions, rank: int, world: int, say:
         begin = time.perf_counter()
     say(f"weights: {options.run / WEIGHTS}")
     return options.run / WEIGHTS
+
+
+def _source(config: TrainConfig, folder: Path, rank: int) -> SampleSource | StillSource:
+    """What samples of the run come from."""
+    if config.still is not None:
+        return StillSource(folder, config.still, batch=config.batch, seed=config.seed, rank=rank)
+    return SampleSource(folder, config.sample, batch=config.batch, seed=config.seed, rank=rank)
 
 
 def _draw(run: Path) -> None:

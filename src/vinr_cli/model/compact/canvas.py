@@ -77,17 +77,38 @@ class SpaceINR(nn.Module):
             factors: Samples per LR pixel, vertically and horizontally, from 1 up.
         """
         weight, bias = self._folded(factors)
-        colours = self._paint(frame.trunk, weight[:3], bias[:3], factors)
+        colours = self._colours(frame.trunk, frame.padded, (weight[:3], bias[:3]), factors)
         texture = self._paint(frame.trunk, weight[3:], bias[3:], factors)
+        return Canvas(colours, texture, factors)
+
+    def colours(self, trunk: Tensor, frame: Tensor, factors: tuple[int, int]) -> Tensor:
+        """The canvas's colours alone, without texture: what stills can teach.
+
+        Args:
+            trunk: (B, width, H, W), the frame's features.
+            frame: (B, 3, H, W), RGB.
+            factors: Samples per LR pixel, vertically and horizontally.
+
+        Returns:
+            (B, 3, fy·H, fx·W).
+        """
+        weight, bias = self._folded(factors)
+        return self._colours(trunk, frame, (weight[:3], bias[:3]), factors)
+
+    def _colours(
+        self, trunk: Tensor, frame: Tensor, kernel: tuple[Tensor, Tensor], factors: tuple[int, int]
+    ) -> Tensor:
+        """What the first three channels add to the bicubic enlargement, and it."""
+        added = self._paint(trunk, *kernel, factors)
         # With `antialias` the cubic's parameter is -1/2, the one of the usual bicubic enlargement.
         enlarged = F.interpolate(
-            frame.padded.float().contiguous(),
-            (colours.shape[2], colours.shape[3]),
+            frame.float().contiguous(),
+            (added.shape[2], added.shape[3]),
             mode="bicubic",
             align_corners=False,
             antialias=True,
         )
-        return Canvas(colours + enlarged, texture, factors)
+        return added + enlarged
 
     def fused(self, kernels: Kernels, frame: CompactFrame, factors: tuple[int, int]) -> FusedCanvas:
         """The same canvas as `forward` gives, for the native kernels."""

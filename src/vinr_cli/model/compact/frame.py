@@ -72,8 +72,9 @@ class FrameEncoder(nn.Module):
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.stride = PYRAMID_STRIDE << config.octaves
-        widths = (config.width, *config.pyramid)
+        widths = (config.front or config.width, *config.pyramid)
         self.first = conv(3, config.width)
+        self.front = conv(3, config.front) if config.front else None
         self.trunk = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
         self.pyramid = nn.ModuleList(Stack(a, b, b, stride=2) for a, b in pairwise(widths))
         # Centred and scaled per channel, so that the cosine between two keys has contrast; the
@@ -88,8 +89,17 @@ class FrameEncoder(nn.Module):
         padded = self._padded(frame).contiguous(memory_format=torch.channels_last)
         first = self.first.run(padded, slope=SLOPE)
         trunk = self.trunk(first)
-        levels, keys = self._pyramid(first)
+        levels, keys = self._pyramid(first if self.front is None else self._front(padded))
         return CompactFrame(frame, padded, trunk, self.fine(trunk), tuple(levels), tuple(keys))
+
+    def detail(self, frame: Tensor) -> Tensor:
+        """The trunk alone, of which the canvas is made: (B, 3, H, W) to (B, width, H, W)."""
+        trunk: Tensor = self.trunk(self.first.run(frame, slope=SLOPE))
+        return trunk
+
+    def _front(self, padded: Tensor) -> Tensor:
+        """What the pyramid begins with; (B, 3, Hp, Wp) to (B, front or width, Hp, Wp)."""
+        return (self.front or self.first).run(padded, slope=SLOPE)
 
     def survey(self, frame: Tensor) -> SurveyedFrame:
         """(B, 3, H, W) to its coarsest features alone, those of `forward`, in bands of rows."""
@@ -100,7 +110,7 @@ class FrameEncoder(nn.Module):
         for top in range(0, height, band):
             begin, end = max(0, top - SURVEY_HALO), min(height, top + band + SURVEY_HALO)
             rows = padded[:, :, begin:end].contiguous(memory_format=torch.channels_last)
-            levels, found = self._pyramid(self.first.run(rows, slope=SLOPE))
+            levels, found = self._pyramid(self._front(rows))
             kept = slice(
                 (top - begin) // PYRAMID_STRIDE, (min(top + band, height) - begin) // PYRAMID_STRIDE
             )
