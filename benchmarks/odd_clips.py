@@ -13,9 +13,9 @@ from typing import Any, cast
 import av
 import numpy as np
 
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.mux import decode_all
-from vinr_cli.media.probe import MediaInfo, probe, scan_timestamps
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.join.mux import decode_all
+from vinr_cli.media.read.describe import MediaInfo, probe, scan_timestamps
 from vinr_cli.plan.job import EncodeOptions
 
 COUNT = 12

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from vinr_cli.cli.app import main
-from vinr_cli.media.probe import probe, scan_timestamps
+from vinr_cli.media.read.describe import probe, scan_timestamps
 from vinr_cli.plan.job import (
     EncodeOptions,
     JobSpec,

@@ -11,8 +11,8 @@ import pytest
 
 from vinr_cli.errors import OutputExistsError
 from vinr_cli.events import Event, Finished, FramesDone, Notice
-from vinr_cli.jobs import upscale
-from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.jobs import file_job as upscale
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.plan.job import JobSpec
 
 STEP = 512

@@ -10,7 +10,7 @@ import torch
 
 from vinr_cli.errors import InputError, UsageError, WeightsError
 from vinr_cli.evaluate.clips import read_rgb
-from vinr_cli.media.pictures import write_png
+from vinr_cli.media.pictures.png import write_png
 from vinr_cli.model import ModelConfig
 from vinr_cli.train.cache import Clip, build_cache, find_breaks, load_index, reduced
 from vinr_cli.train.checkpoint import Checkpoint

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from vinr_cli.media.probe import MediaInfo, Timestamps
-from vinr_cli.media.quantizers import is_lossless, measure_coarseness
+from vinr_cli.media.read.describe import MediaInfo, Timestamps
+from vinr_cli.media.read.quantizers import is_lossless, measure_coarseness
 from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.weights.deblock import (
     AS_IT_IS,

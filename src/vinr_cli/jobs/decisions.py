@@ -12,12 +12,12 @@ from pathlib import Path
 
 from vinr_cli import __version__
 from vinr_cli.jobs.disk import bytes_needed
-from vinr_cli.jobs.plan_upscale import Plan, odd_times
-from vinr_cli.media.animate import WEBP_QUALITY
-from vinr_cli.media.codecs import IMAGES, SQUARE
-from vinr_cli.media.folder import FIRST_NUMBER
-from vinr_cli.media.sequence import PICTURES
-from vinr_cli.media.wording import (
+from vinr_cli.jobs.planning import Plan, odd_times
+from vinr_cli.media.base.codecs import IMAGES, SQUARE
+from vinr_cli.media.pictures.animate import WEBP_QUALITY
+from vinr_cli.media.pictures.folder import FIRST_NUMBER
+from vinr_cli.media.read.sequence import PICTURES
+from vinr_cli.media.write.colour_words import (
     colour_changes,
     matrix_guess,
     read_colours,

@@ -11,12 +11,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vinr_cli.errors import InputError, VerificationError
-from vinr_cli.jobs.manifest import Ending, Ledger, Part
-from vinr_cli.media.mux import count_packets
-from vinr_cli.media.probe import Timestamps, VideoInfo
-from vinr_cli.media.reader import Frame, FrameReader
-from vinr_cli.media.scenes import FLASH_FRAMES
-from vinr_cli.media.writer import FrameWriter
+from vinr_cli.jobs.ledger import Ending, Ledger, Part
+from vinr_cli.media.join.mux import count_packets
+from vinr_cli.media.read.describe import Timestamps, VideoInfo
+from vinr_cli.media.read.reader import Frame, FrameReader
+from vinr_cli.media.read.scenes import FLASH_FRAMES
+from vinr_cli.media.write.writer import FrameWriter
 from vinr_cli.plan.segments import PartGrid
 
 LEAD = FLASH_FRAMES + 4

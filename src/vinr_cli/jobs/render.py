@@ -11,14 +11,14 @@ from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.memory import keep_freed_memory
 from vinr_cli.engine.stream import Stream, Streamed, Stretch, Writer
 from vinr_cli.events import Event, Notice, PartDone, Reporter
-from vinr_cli.jobs.manifest import Ending, Ledger
+from vinr_cli.jobs.cadence import new_frames
+from vinr_cli.jobs.ledger import Ending, Ledger
 from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames, certain_times
-from vinr_cli.jobs.plan_upscale import Plan, Worker
-from vinr_cli.jobs.repeats import new_frames
-from vinr_cli.media.codecs import IMAGES
-from vinr_cli.media.reader import Frame
-from vinr_cli.media.sources import read_source
-from vinr_cli.media.writer import FrameWriter
+from vinr_cli.jobs.planning import Plan, Worker
+from vinr_cli.media.base.codecs import IMAGES
+from vinr_cli.media.read.reader import Frame
+from vinr_cli.media.read.sources import read_source
+from vinr_cli.media.write.writer import FrameWriter
 from vinr_cli.plan.repeats import EvenTimeline
 from vinr_cli.plan.timeline import Timeline
 from vinr_cli.weights.load import load_model

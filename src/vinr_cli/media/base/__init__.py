@@ -1,0 +1,1 @@
+"""What all rooms of `media` share: containers, pixel formats, pipes, the ffmpeg binary."""

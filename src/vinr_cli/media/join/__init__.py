@@ -1,0 +1,1 @@
+"""The new pictures and the source's other streams to one result."""

@@ -1,0 +1,1 @@
+"""What figures and training need: degradations, VMAF, filters, test clips."""

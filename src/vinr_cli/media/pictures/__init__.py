@@ -1,0 +1,1 @@
+"""Folders of pictures and animations out of finished parts."""

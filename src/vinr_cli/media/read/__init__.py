@@ -1,0 +1,1 @@
+"""Files, streams and pictures to descriptions and frames."""

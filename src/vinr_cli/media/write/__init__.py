@@ -1,0 +1,1 @@
+"""Frames to an encoder: which one, with which colours, and its process."""
