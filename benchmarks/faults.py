@@ -35,8 +35,8 @@ from fuzz import make_weights
 from kill_resume import write_clip
 
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
-from vinr_cli.media.join.mux import decode_all
 from vinr_cli.media.join.sound import find_damage
+from vinr_cli.media.join.verification import decode_all
 from vinr_cli.media.read.describe import probe
 from vinr_cli.plan.job import EncodeOptions
 
@@ -247,7 +247,7 @@ def slowly(self, times):
     return whole(self, times)
 PairRenderer.render_all = slowly
 """
-_QUICK_STALL = "import vinr_cli.media.write.writer as w; w._STALL_SECONDS = 3.0"
+_QUICK_STALL = "import vinr_cli.media.write.process as w; w._STALL_SECONDS = 3.0"
 _QUOTA = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
 _READ_ERROR = """
 import av.error
@@ -506,7 +506,7 @@ CASES = (
     Case("kill -9 while parts are joined", -9,
          _kill_at("vinr_cli.media.join.mux._constant_rate"), keeps=True),
     Case("kill -9 while the file is checked", -9,
-         _kill_at("vinr_cli.media.join.mux.decode_all"), keeps=True),
+         _kill_at("vinr_cli.media.join.verification.decode_all"), keeps=True),
     Case("kill -9 before the final name", -9,
          _kill_at(f"{_UPSCALE}.remember", after=True), keeps=True),
     Case("kill -9 between the final name and the clean-up", -9,

@@ -13,17 +13,11 @@ from vinr_cli import __version__
 from vinr_cli.events import Event, Planned
 from vinr_cli.jobs.decisions import decisions, details, tags
 from vinr_cli.jobs.file_job import run_upscale
-from vinr_cli.jobs.planning import Worker, plan_upscale
+from vinr_cli.jobs.plan import Worker
+from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.media.read.describe import probe
-from vinr_cli.plan.job import (
-    EncodeOptions,
-    JobSpec,
-    RateKind,
-    RateRequest,
-    SizeRequest,
-    SlowAudio,
-)
+from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest, SlowAudio
 
 Made = Callable[[str], Path]
 

@@ -12,18 +12,11 @@ from vinr_cli import __version__
 from vinr_cli.engine.stream import STAGES
 from vinr_cli.errors import DeviceError, OutputError, UsageError, VerificationError, WeightsError
 from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned
-from vinr_cli.jobs import file_job as upscale
+from vinr_cli.jobs import file_job
 from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.reader import FrameReader
-from vinr_cli.plan.job import (
-    EncodeOptions,
-    JobSpec,
-    RateKind,
-    RateRequest,
-    SizeRequest,
-    SlowAudio,
-)
+from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest, SlowAudio
 
 ClipMaker = Callable[..., Path]
 STEP = 512  # ticks of a 25 frames/s clip at 1/12800
@@ -304,7 +297,7 @@ def test_a_failure_after_the_last_frame_keeps_the_parts(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(upscale, step, fails)
+        patch.setattr(file_job, step, fails)
         with pytest.raises(type(error)):
             run_upscale(spec)
     assert output.read_bytes() == b"mine"

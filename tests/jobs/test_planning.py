@@ -10,7 +10,8 @@ import av
 import pytest
 
 from vinr_cli.errors import InputError, OutputError, UsageError
-from vinr_cli.jobs.planning import plan_upscale, require_target
+from vinr_cli.jobs.planning import plan_upscale
+from vinr_cli.jobs.target import require_target
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest
 
 ClipMaker = Callable[..., Path]

@@ -28,14 +28,7 @@ from vinr_cli.jobs.stream_job import is_piped, run_piped, show_piped
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.stream import LiveSource
-from vinr_cli.plan.job import (
-    STDIO,
-    EncodeOptions,
-    JobSpec,
-    RateKind,
-    RateRequest,
-    SizeRequest,
-)
+from vinr_cli.plan.job import STDIO, EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest
 
 ClipMaker = Callable[..., Path]
 STEP = 512

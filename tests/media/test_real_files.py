@@ -11,9 +11,12 @@ import pytest
 
 from vinr_cli.color.spec import plane_shapes
 from vinr_cli.errors import InputError
-from vinr_cli.media.join.mux import check, finish
-from vinr_cli.media.read.describe import dropping_alpha, probe, scan_timestamps
+from vinr_cli.media.join.mux import finish
+from vinr_cli.media.join.verification import check
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.info import dropping_alpha
 from vinr_cli.media.read.reader import FrameReader
+from vinr_cli.media.read.timestamps import scan_timestamps
 from vinr_cli.media.write.encoders import choose
 from vinr_cli.media.write.writer import FrameWriter
 from vinr_cli.plan.job import EncodeOptions

@@ -13,7 +13,7 @@ from vinr_cli.plan.request import settle_request
 
 if TYPE_CHECKING:
     from vinr_cli.events import Planned
-    from vinr_cli.media.read.describe import MediaInfo, Timestamps
+    from vinr_cli.media.read.info import MediaInfo, Timestamps
 
 
 def probe(

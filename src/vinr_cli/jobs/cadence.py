@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from vinr_cli.errors import UsageError
-from vinr_cli.jobs.parts import SourceFrames, certain_times
 from vinr_cli.media.read.change import change_of
-from vinr_cli.media.read.describe import MediaInfo, Timestamps
+from vinr_cli.media.read.exact import SourceFrames, certain_times
+from vinr_cli.media.read.info import MediaInfo, Timestamps
 from vinr_cli.media.read.reader import Frame
 from vinr_cli.media.read.sources import read_source
 from vinr_cli.plan.job import JobSpec

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from vinr_cli import __version__
 from vinr_cli.jobs.disk import bytes_needed
-from vinr_cli.jobs.planning import Plan, odd_times
+from vinr_cli.jobs.plan import Plan
+from vinr_cli.jobs.planning import odd_times
 from vinr_cli.media.base.codecs import IMAGES, SQUARE
 from vinr_cli.media.pictures.animate import WEBP_QUALITY
 from vinr_cli.media.pictures.folder import FIRST_NUMBER
@@ -186,8 +187,12 @@ def _colour(plan: Plan) -> Iterator[Decision]:
     video, encoder = plan.media.video, plan.encoder
     given, made = video.color, encoder.color
     lines = video.width if (video.rotation or plan.turn) % 180 else video.height
-    guess = matrix_guess(video, lines)
-    yield Decision("colour", read_colours(video, lines), f"colour {guess}" if guess else "")
+    guess = matrix_guess(video.color, lines)
+    yield Decision(
+        "colour",
+        read_colours(video.pix_fmt, video.color, lines),
+        f"colour {guess}" if guess else "",
+    )
     changes = colour_changes(given, encoder)
     told = f"colour {', '.join(changes)}" if changes else "colour as it was"
     yield Decision("output colour", written_colours(encoder), told)

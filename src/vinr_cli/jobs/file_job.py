@@ -18,11 +18,15 @@ from vinr_cli.jobs.fingerprint import fingerprint
 from vinr_cli.jobs.ledger import Ending, Ledger, clean, discard, sync_folder, unfinished
 from vinr_cli.jobs.lock import Lock, hold
 from vinr_cli.jobs.pictures import make_folder, place_pictures, require_pictures
-from vinr_cli.jobs.planning import Plan, plan_upscale, require_target
+from vinr_cli.jobs.plan import Plan
+from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.jobs.stop import Stop
+from vinr_cli.jobs.target import require_target
 from vinr_cli.media.base.codecs import IMAGES
-from vinr_cli.media.join.mux import NAME_BYTES, check, finish
+from vinr_cli.media.base.names import NAME_BYTES
+from vinr_cli.media.join.mux import finish
 from vinr_cli.media.join.sound import check_sound
+from vinr_cli.media.join.verification import check
 from vinr_cli.media.pictures.webp import check_webp
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.segments import choose_grid

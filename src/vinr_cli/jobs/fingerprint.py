@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vinr_cli import __version__
 from vinr_cli.errors import EncoderError, InputError
-from vinr_cli.jobs.planning import Plan
+from vinr_cli.jobs.plan import Plan
 from vinr_cli.media.base.listing import is_listing
 from vinr_cli.media.read.sequence import fingerprint_of
 from vinr_cli.weights.deblock import plain_of

@@ -1,15 +1,14 @@
 """What a job will do, settled or refused before the first frame and without torch."""
 
-import os
-from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from vinr_cli.errors import InputError, OutputError, OutputExistsError, UsageError
+from vinr_cli.errors import UsageError
 from vinr_cli.jobs.cadence import look_for_repeats
-from vinr_cli.jobs.deblock import Deblocking, settle_deblocking
-from vinr_cli.jobs.pictures import require_pictures
+from vinr_cli.jobs.deblock import settle_deblocking
+from vinr_cli.jobs.plan import Plan, Window
+from vinr_cli.jobs.window import file_window
 from vinr_cli.media.base.codecs import (
     CONTAINERS,
     IMAGES,
@@ -18,12 +17,12 @@ from vinr_cli.media.base.codecs import (
     STREAMED,
     container_of,
 )
-from vinr_cli.media.base.listing import is_listing, list_pictures, named_after
-from vinr_cli.media.join.mux import KEEP_ROTATION, temporary_name
+from vinr_cli.media.base.listing import named_after
+from vinr_cli.media.join.mux import KEEP_ROTATION
 from vinr_cli.media.join.streams import Fate, fates, told
-from vinr_cli.media.join.tracks import Times
+from vinr_cli.media.join.times import Times
 from vinr_cli.media.join.trial import needs_trial, try_encoder
-from vinr_cli.media.read.describe import (
+from vinr_cli.media.read.info import (
     MediaInfo,
     Timestamps,
     VideoInfo,
@@ -32,124 +31,19 @@ from vinr_cli.media.read.describe import (
 )
 from vinr_cli.media.read.sources import probe_source, scan_source
 from vinr_cli.media.write.encoders import Encoder, centred, choose, needs_even
-from vinr_cli.plan.holds import TOLD_SECONDS, Hold, longest_hold, require_bounded
+from vinr_cli.plan.holds import TOLD_SECONDS, require_bounded
 from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SizeRequest, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
-from vinr_cli.plan.repeats import Cadence
 from vinr_cli.plan.sizes import output_size
-from vinr_cli.plan.timeline import (
-    UNKNOWN_FRAME_SECONDS,
-    constant_rate,
-    count_frames,
-    last_interval,
-    output_rate,
-    stretch,
-)
+from vinr_cli.plan.timeline import count_frames, output_rate, stretch
 
 MAX_RATE = 1000
 """Greatest output rate, frames per second, unless the source's own is greater."""
 MAX_FRAMES = 2**31
 """Most output frames."""
-LONG_HOLD = Fraction(3, 2)
-"""A last frame that lasts longer than this many frames makes a constant rate a variable one."""
-
-WARM_UP = Fraction(1)
-"""Seconds, more than any codec's packets take before what they make is heard."""
 SQUARE_ENOUGH = Fraction(1, 100)
 """Pixels that differ by less from squares are squares: sides are whole numbers."""
 _FALLBACK_SUFFIXES = (".mkv", ".mov", ".mp4", ".webm")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The source frames that a job uses.
-
-    Attributes:
-        frames: How many; 0 where nobody knows, of a stream.
-        start_pts: Time of the first, in source ticks; None for the source's own first.
-        end_pts: First time that is not used any more, in source ticks; None to the end.
-        last_duration: How long the last one is shown, in source ticks; None if unknown, or if it
-            is one frame of the constant rate.
-        rate: Constant frame rate of the source; None if it varies.
-        duration: Seconds from the first frame's start to the last one's end.
-        cut: Seconds on the source's clock from and until which other tracks are kept; None for
-            all.
-        longest: The frame that is shown longest.
-    """
-
-    frames: int
-    start_pts: int | None
-    end_pts: int | None
-    last_duration: int | None
-    rate: Fraction | None
-    duration: Fraction
-    cut: tuple[Fraction, Fraction | None] | None
-    longest: Hold
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """What does the work of a job.
-
-    Attributes:
-        device: Torch device string.
-        precision: Number format of the steps that may run in half precision: fp32, fp16 or bf16.
-        tiles: Tiles a frame, 1 for none.
-    """
-
-    device: str
-    precision: str
-    tiles: int
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything about a job that can be known without a network.
-
-    Attributes:
-        spec: What was asked for.
-        media: What the source is.
-        timestamps: When its frames are shown.
-        window: Which of them are used.
-        output: The final name.
-        size: (width, height) of an output frame, as stored.
-        rate: Output frames per second if constant, else None.
-        frames: Output frames expected; 0 where nobody knows, of a stream.
-        duration: Seconds of output expected; 0 likewise.
-        encoder: The settled encoder.
-        notices: What the user should know about all this.
-        cadence: Which source frames are new; None if repeats are not looked for.
-        deblocking: What is done about traces of codecs; None if the model has one strength only.
-        turn: Degrees by which frames are turned clockwise before they are encoded, where the
-            format cannot ask players to do so; `media` says that nothing is left to turn then.
-        aspect: Width of an output pixel over its height, before it is turned.
-        tracks: What becomes of everything in the source beside its main video.
-        worker: What does the work; None before it is opened.
-    """
-
-    spec: JobSpec
-    media: MediaInfo
-    timestamps: Timestamps
-    window: Window
-    output: Path
-    size: tuple[int, int]
-    rate: Fraction | None
-    frames: int
-    duration: Fraction
-    encoder: Encoder
-    notices: tuple[str, ...]
-    cadence: Cadence | None = None
-    deblocking: Deblocking | None = None
-    turn: int = 0
-    aspect: Fraction = Fraction(1)
-    tracks: tuple[Fate, ...] = ()
-    worker: Worker | None = None
-
-    @property
-    def stored(self) -> tuple[int, int]:
-        """(width, height) of a frame in the file: `size`, turned."""
-        width, height = self.size
-        return (height, width) if self.turn in (90, 270) else (width, height)
 
 
 def plan_upscale(spec: JobSpec) -> Plan:
@@ -172,7 +66,7 @@ def plan_upscale(spec: JobSpec) -> Plan:
     if not spec.alpha:
         media = dropping_alpha(media)
     timestamps = scan_source(media)
-    return settle_plan(spec, media, timestamps, _window(spec, media, timestamps))
+    return settle_plan(spec, media, timestamps, file_window(spec, media, timestamps))
 
 
 def refuse_request(spec: JobSpec) -> None:
@@ -267,49 +161,6 @@ def _turned(media: MediaInfo, encoder: Encoder) -> tuple[MediaInfo, Encoder, int
     return replace(media, video=replace(media.video, rotation=0)), centred(encoder), degrees
 
 
-def require_target(plan: Plan) -> None:
-    """Refuse an output that cannot or must not be written.
-
-    Raises:
-        OutputError: the output is the input (also through links), exists without permission to
-            overwrite it, is no regular file, or its folder is missing or cannot be written.
-    """
-    output, folder = plan.output, plan.output.parent
-    if plan.encoder.container == IMAGES:
-        require_pictures(output, plan.spec.input, overwrite=plan.spec.overwrite)
-        return
-    try:
-        if not folder.is_dir():
-            raise OutputError(output, f"the folder {folder} does not exist", "Create it first.")
-        if output.exists() and _is_input(output, plan.spec.input):
-            raise OutputError(output, "is the input itself", "Choose another name with -o.")
-        if output.exists() and not output.is_file():
-            raise OutputError(output, "is no regular file", "Choose another name with -o.")
-    except OSError as error:
-        raise OutputError(output, f"cannot be written: {error.strerror}") from error
-    if os.path.lexists(output) and not plan.spec.overwrite:
-        raise OutputExistsError(
-            output, "exists already", "Use --overwrite, or another name with -o."
-        )
-    trial = temporary_name(output)
-    try:
-        # Asking for permission is not enough: read-only and special file systems refuse root too.
-        trial.touch(exist_ok=False)
-        trial.unlink()
-    except OSError as error:
-        cause = f"the folder {folder} cannot be written: {error.strerror}"
-        raise OutputError(output, cause, "Choose another one with -o.") from error
-
-
-def _is_input(output: Path, source: Path) -> bool:
-    """Whether an existing file is the input, or one of its pictures."""
-    if source == STDIO:
-        return False
-    if is_listing(source):
-        return any(output.samefile(picture) for picture in list_pictures(source, []))
-    return output.samefile(source)
-
-
 _RATE_OPTIONS = {
     RateKind.MULTIPLY: "--fps-mult",
     RateKind.TARGET: "--fps",
@@ -341,99 +192,6 @@ def _refuse_rate(spec: JobSpec, window: Window, frames: int) -> None:
     require_bounded(spec.rate, window.longest, window.frames, frames)
     if frames > MAX_FRAMES:
         raise UsageError(option, f"{value:g} means {frames} frames", "That is too many.")
-
-
-def _window(spec: JobSpec, media: MediaInfo, timestamps: Timestamps) -> Window:
-    """Which source frames are used, and how long they last."""
-    video = media.video
-    tick = video.time_base
-    pts = timestamps.pts
-    if not pts:  # a stream without times: the reader spreads its frames evenly
-        step = max(1, round(1 / ((video.rate or Fraction(25)) * tick)))
-        pts = tuple(range(0, step * timestamps.missing, step))
-    if not pts:
-        raise InputError(spec.input, "has no video frames")
-    last = last_interval(pts, timestamps.last_duration)
-    rate = _source_rate(pts, last, video)
-    times = _seconds(pts, tick, rate)
-    start, end = _kept(spec, times)
-    cut_short = end < len(pts)
-    hold = None  # one frame of the constant rate
-    if rate is None:
-        hold = pts[end] - pts[end - 1] if cut_short else last
-    count = end - start
-    spread = times[end - 1] - times[start] + (hold or 0) * tick
-    duration = spread if rate is None else count / rate
-    if rate is None:
-        longest = longest_hold(times[start:end], times[start] + duration)
-    else:
-        longest = Hold(times[start], 1 / rate)
-    return Window(
-        frames=count,
-        start_pts=pts[start] if start else None,
-        end_pts=pts[end] if cut_short else None,
-        last_duration=hold,
-        rate=rate,
-        duration=duration,
-        cut=_cut(pts, start, end, media),
-        longest=longest,
-    )
-
-
-def _source_rate(pts: tuple[int, ...], last: int | None, video: VideoInfo) -> Fraction | None:
-    """Constant frame rate of the source; None if it varies, or if its last frame is held."""
-    tick = video.time_base
-    if len(pts) == 1:
-        return 1 / (last * tick) if last else video.rate or 1 / UNKNOWN_FRAME_SECONDS
-    rate = constant_rate(pts, tick, video.rate)
-    if rate is not None and last is not None and last * tick * rate > LONG_HOLD:
-        return None
-    return rate
-
-
-def _seconds(pts: tuple[int, ...], tick: Fraction, rate: Fraction | None) -> list[Fraction]:
-    """Times from the first frame, in seconds; on the exact grid of a constant rate."""
-    if rate is not None:
-        return [i / rate for i in range(len(pts))]
-    return [(p - pts[0]) * tick for p in pts]
-
-
-def _kept(spec: JobSpec, times: list[Fraction]) -> tuple[int, int]:
-    """Indices [start, end) of the frames with spec.start <= time < spec.end."""
-    start, end = 0, len(times)
-    if spec.start is not None:
-        start = bisect_left(times, spec.start)
-    if spec.end is not None:
-        end = bisect_left(times, spec.end)
-    if start >= len(times):
-        raise UsageError(
-            "--start",
-            f"{float(spec.start or 0):g} s is beyond the last frame of {spec.input}, "
-            f"at {float(times[-1]):.3f} s",
-        )
-    if start >= end:
-        raise UsageError("--end", f"no frame of {spec.input} lies between --start and --end")
-    return start, end
-
-
-def _cut(
-    pts: tuple[int, ...], start: int, end: int, media: MediaInfo
-) -> tuple[Fraction, Fraction | None] | None:
-    """The span of the source's clock that is used; None for all of it.
-
-    From the first frame on, it begins before any track: what is heard before the picture is the
-    source's as well.
-    """
-    tick = media.video.time_base
-    if start == 0 and end == len(pts):
-        return None
-    first = pts[start] * tick if start else before_all(pts[0] * tick, media)
-    return first, (pts[end] * tick if end < len(pts) else None)
-
-
-def before_all(first: Fraction, media: MediaInfo) -> Fraction:
-    """A time before every packet of every track, also those that only warm up a decoder."""
-    return min([first, *(t.start for t in media.tracks if t.start is not None)]) - WARM_UP
 
 
 def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[str | None, Encoder]:

@@ -13,9 +13,10 @@ from vinr_cli.engine.stream import Stream, Streamed, Stretch, Writer
 from vinr_cli.events import Event, Notice, PartDone, Reporter
 from vinr_cli.jobs.cadence import new_frames
 from vinr_cli.jobs.ledger import Ending, Ledger
-from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames, certain_times
-from vinr_cli.jobs.planning import Plan, Worker
+from vinr_cli.jobs.parts import PartEnds, PartsWriter
+from vinr_cli.jobs.plan import Plan, Worker
 from vinr_cli.media.base.codecs import IMAGES
+from vinr_cli.media.read.exact import LEAD, TAIL, SourceFrames, certain_times
 from vinr_cli.media.read.reader import Frame
 from vinr_cli.media.read.sources import read_source
 from vinr_cli.media.write.writer import FrameWriter

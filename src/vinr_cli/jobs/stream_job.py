@@ -22,13 +22,16 @@ from vinr_cli.jobs.file_job import complete, planned, rename_whole, work_folders
 from vinr_cli.jobs.ledger import clean, unfinished
 from vinr_cli.jobs.lock import hold
 from vinr_cli.jobs.pictures import make_folder
-from vinr_cli.jobs.planning import Plan, require_target
+from vinr_cli.jobs.plan import Plan
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.stream_planning import plan_piped
+from vinr_cli.jobs.target import require_target
 from vinr_cli.media.base.codecs import IMAGES, RENDERED
 from vinr_cli.media.base.pipe import STDOUT_NAME, Outlet
-from vinr_cli.media.join.mux import check
-from vinr_cli.media.join.stream_mux import BARE, Head, LiveMux, LiveWriter, SideTracks, Target
+from vinr_cli.media.join.side_tracks import BARE, SideTracks
+from vinr_cli.media.join.stream_mux import Head, LiveMux, Target
+from vinr_cli.media.join.stream_writer import LiveWriter
+from vinr_cli.media.join.verification import check
 from vinr_cli.media.read.stream import LiveReader, LiveSource
 from vinr_cli.media.write.encoders import Encoder
 from vinr_cli.plan.holds import Hold, require_bounded
@@ -36,8 +39,8 @@ from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.plan.timeline import Timeline, stretch
 
 if TYPE_CHECKING:
-    from vinr_cli.jobs.parts import SourceFrames
     from vinr_cli.jobs.render import Rendered, Workshop
+    from vinr_cli.media.read.exact import SourceFrames
     from vinr_cli.media.write.writer import FrameWriter
 
 
@@ -252,8 +255,8 @@ class _Job:
 
     def _frames(self) -> "tuple[SourceFrames, Timeline]":
         """The source's frames, and the clock."""
-        from vinr_cli.jobs.parts import SourceFrames  # noqa: PLC0415 - torch loads only now
         from vinr_cli.jobs.render import clock_of, open_frames  # noqa: PLC0415
+        from vinr_cli.media.read.exact import SourceFrames  # noqa: PLC0415 - torch loads only now
 
         plan, window = self._plan, self._plan.window
         if self._source is None:

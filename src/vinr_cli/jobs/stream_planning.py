@@ -1,32 +1,19 @@
 """The plan of a job that reads a stream: what its header and its first frame tell, and no more."""
 
-import math
 from contextlib import ExitStack
 from dataclasses import replace
-from fractions import Fraction
 
 from vinr_cli.errors import UsageError
-from vinr_cli.jobs.planning import (
-    Plan,
-    Window,
-    before_all,
-    plan_upscale,
-    refuse_request,
-    settle_plan,
-)
-from vinr_cli.media.join.stream_mux import FileTracks, Head, SideTracks, streams_along
+from vinr_cli.jobs.plan import Plan
+from vinr_cli.jobs.planning import plan_upscale, refuse_request, settle_plan
+from vinr_cli.jobs.window import stream_window
+from vinr_cli.media.base.opening import open_input
+from vinr_cli.media.join.side_tracks import FileTracks, SideTracks, streams_along
+from vinr_cli.media.join.stream_mux import Head
 from vinr_cli.media.join.streams import told
-from vinr_cli.media.read.describe import (
-    MediaInfo,
-    Timestamps,
-    dropping_alpha,
-    open_input,
-    without_deinterlacing,
-)
+from vinr_cli.media.read.info import MediaInfo, Timestamps, dropping_alpha, without_deinterlacing
 from vinr_cli.media.read.stream import LiveSource
-from vinr_cli.plan.holds import Hold
 from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
-from vinr_cli.plan.timeline import standard_rate
 
 _UNKNOWN = Timestamps((), 0, 0, None, False, None, None, None)
 
@@ -55,7 +42,7 @@ def plan_stream(spec: JobSpec, media: MediaInfo) -> Plan:
         media = without_deinterlacing(media)
     if not spec.alpha:
         media = dropping_alpha(media)
-    return settle_plan(spec, media, _UNKNOWN, _window(spec, media))
+    return settle_plan(spec, media, _UNKNOWN, stream_window(spec, media))
 
 
 def plan_piped(
@@ -92,41 +79,3 @@ def plan_piped(
     plan = replace(plan, tracks=tracks, notices=(*plan.notices, *told(tracks)))
     head = Head.of(container, plan.media.video.index)
     return plan, SideTracks(streams) if source else FileTracks(container, streams), head
-
-
-def _window(spec: JobSpec, media: MediaInfo) -> Window:
-    """Which frames are used, by the first one's time and the rate that the header states."""
-    video = media.video
-    first, tick = video.start_pts or 0, video.time_base
-    rate = None if video.rate is None else standard_rate(video.rate)
-    bounds = [
-        None if time is None else first + _ticks(time, tick, rate)
-        for time in (spec.start or None, spec.end)
-    ]
-    start, end = bounds
-    cut = None
-    if start is not None or end is not None:
-        cut = (
-            before_all(first * tick, media) if start is None else start * tick,
-            None if end is None else end * tick,
-        )
-    return Window(
-        frames=0,
-        start_pts=start,
-        end_pts=end,
-        last_duration=None,
-        rate=rate,
-        duration=Fraction(0),
-        cut=cut,
-        longest=Hold(Fraction(0), Fraction(0)),
-    )
-
-
-def _ticks(time: Fraction, tick: Fraction, rate: Fraction | None) -> int:
-    """Ticks from the first frame to the first one that is not before a time.
-
-    The times of a constant rate may be rounded to ticks, so they are compared on the rate's grid.
-    """
-    if rate is None:
-        return math.ceil(time / tick)
-    return math.floor(math.ceil(time * rate) / rate / tick)

@@ -12,10 +12,14 @@ import pytest
 
 from vinr_cli.color.spec import ColorSpec
 from vinr_cli.errors import InputError, OutputError, VerificationError
-from vinr_cli.media.join.mux import check, finish, temporary_name
+from vinr_cli.media.base.names import temporary_name
+from vinr_cli.media.join.mux import finish
 from vinr_cli.media.join.reencode import sound_length
-from vinr_cli.media.read.describe import MediaInfo, probe, scan_timestamps
+from vinr_cli.media.join.verification import check
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.info import MediaInfo
 from vinr_cli.media.read.reader import FrameReader
+from vinr_cli.media.read.timestamps import scan_timestamps
 from vinr_cli.media.write.encoders import choose
 from vinr_cli.media.write.writer import FrameWriter
 from vinr_cli.plan.job import EncodeOptions

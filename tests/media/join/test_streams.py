@@ -11,8 +11,9 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from vinr_cli.media.base.codecs import CONTAINERS
-from vinr_cli.media.join.mux import check, finish
+from vinr_cli.media.join.mux import finish
 from vinr_cli.media.join.streams import Fate, changed_tracks, fates
+from vinr_cli.media.join.verification import check
 from vinr_cli.media.read.describe import probe
 
 Make = Callable[..., Path]

@@ -7,8 +7,9 @@ import pytest
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix
 from vinr_cli.errors import EncoderError, UsageError
-from vinr_cli.media.join.mux import check, finish
+from vinr_cli.media.join.mux import finish
 from vinr_cli.media.join.streams import changed_tracks
+from vinr_cli.media.join.verification import check
 from vinr_cli.media.pictures.animate import write_gif
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.reader import FrameReader

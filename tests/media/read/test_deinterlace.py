@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vinr_cli.media.read.describe import probe, without_deinterlacing
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.info import without_deinterlacing
 from vinr_cli.media.read.reader import Frame, FrameReader
 
 Make = Callable[..., Path]

@@ -10,8 +10,10 @@ import pytest
 
 from vinr_cli.color.spec import Chroma, Matrix
 from vinr_cli.errors import InputError
-from vinr_cli.media.read.describe import dropping_alpha, probe, scan_timestamps
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.info import dropping_alpha
 from vinr_cli.media.read.reader import FrameReader
+from vinr_cli.media.read.timestamps import scan_timestamps
 
 Make = Callable[..., Path]
 

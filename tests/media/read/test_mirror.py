@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Siting
 from vinr_cli.media.read.describe import probe
-from vinr_cli.media.read.reader import FrameReader, mirrored
+from vinr_cli.media.read.planes import mirrored
+from vinr_cli.media.read.reader import FrameReader
 
 Make = Callable[..., Path]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vinr_cli.media.read.describe import probe, scan_timestamps
+from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.quantizers import Coarseness, is_lossless, measure_coarseness
+from vinr_cli.media.read.timestamps import scan_timestamps
 
 Make = Callable[..., Path]
 

@@ -14,8 +14,11 @@ import pytest
 
 from vinr_cli.color.spec import plane_shapes
 from vinr_cli.errors import InputError
-from vinr_cli.media.read.describe import probe, scan_timestamps
-from vinr_cli.media.read.reader import Frame, FrameReader, _Clock, planes_of
+from vinr_cli.media.read.clock import Clock
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.planes import planes_of
+from vinr_cli.media.read.reader import Frame, FrameReader
+from vinr_cli.media.read.timestamps import scan_timestamps
 
 Make = Callable[..., Path]
 
@@ -232,7 +235,7 @@ def test_a_file_that_goes_away_is_an_input_error(clip: Make) -> None:
 def repaired(*raw: int | None, interval: int = 10) -> tuple[list[int], list[str]]:
     """Times that a stream with these raw times gets."""
     notices: list[str] = []
-    clock = _Clock(interval, notices, str)
+    clock = Clock(interval, notices, str)
     frames: Iterator[Any] = iter([SimpleNamespace(pts=t) for t in raw])
     return [time for _, time in clock.repair(frames)], notices
 

@@ -19,14 +19,17 @@ Make = Callable[..., Path]
 def test_a_guess_is_called_one(clip: Make) -> None:
     """An untagged matrix is named with the rule that chose it; a tagged one is not a guess."""
     video = probe(clip("a.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p")).video
-    assert matrix_guess(video, 719) == "bt601 (untagged, fewer than 720 lines)"
-    assert matrix_guess(video, 720).endswith("720 lines or more)")
-    assert read_colours(video, 48).startswith("yuv420p, bt601 (untagged, ")
+    assert matrix_guess(video.color, 719) == "bt601 (untagged, fewer than 720 lines)"
+    assert matrix_guess(video.color, 720).endswith("720 lines or more)")
+    assert read_colours(video.pix_fmt, video.color, 48).startswith("yuv420p, bt601 (untagged, ")
     tagged = replace(video, color=replace(video.color, tagged_matrix="bt709"))
-    assert matrix_guess(tagged, 48) == ""
-    assert read_colours(tagged, 48) == "yuv420p, bt709, studio range, 8 bit, chroma left"
+    assert matrix_guess(tagged.color, 48) == ""
+    assert (
+        read_colours(tagged.pix_fmt, tagged.color, 48)
+        == "yuv420p, bt709, studio range, 8 bit, chroma left"
+    )
     gray = replace(video, color=replace(video.color, chroma=Chroma.GRAY))
-    assert matrix_guess(gray, 48) == ""
+    assert matrix_guess(gray.color, 48) == ""
 
 
 def test_changes_are_those_of_the_samples(clip: Make) -> None:

@@ -17,7 +17,7 @@ from vinr_cli.errors import EncoderError, OutputError
 from vinr_cli.media.base.codecs import CODECS, RENDERED
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.reader import FrameReader
-from vinr_cli.media.write import writer as module
+from vinr_cli.media.write import process
 from vinr_cli.media.write.encoders import choose
 from vinr_cli.media.write.writer import ORIGIN, FrameWriter
 from vinr_cli.plan.job import EncodeOptions
@@ -261,7 +261,7 @@ def test_a_hung_encoder_is_ended(
     tmp_path: Path, ffmpeg: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An ffmpeg that takes nothing any more is killed after the limit, and said to have hung."""
-    monkeypatch.setattr(module, "_STALL_SECONDS", 0.5)
+    monkeypatch.setattr(process, "_STALL_SECONDS", 0.5)
 
     with pytest.raises(EncoderError, match="took nothing"):
         feed(open_writer(tmp_path / "part", fake(tmp_path, ffmpeg, "exec sleep 60")), picture)

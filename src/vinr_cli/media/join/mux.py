@@ -4,30 +4,31 @@ All times are exact fractions of seconds until they are rounded, once, to a stre
 """
 
 import heapq
-import os
-import secrets
 import tempfile
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.stream import AttachmentStream, Disposition, Stream
+from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
 from vinr_cli.color.spec import Chroma
-from vinr_cli.errors import EncoderError, OutputError, VerificationError
+from vinr_cli.errors import EncoderError, OutputError
 from vinr_cli.media.base.alpha import TAG, carries_opacity, repair, tag_colours
-from vinr_cli.media.base.borders import LIBRARY_ERRORS, reading, url, words_of, writing
+from vinr_cli.media.base.borders import LIBRARY_ERRORS, reading, url, writing
 from vinr_cli.media.base.codecs import RENDERED, container_of
+from vinr_cli.media.base.opening import codec_name, open_input
 from vinr_cli.media.base.pixel_formats import FULL
+from vinr_cli.media.join.chapters import moved_chapters
+from vinr_cli.media.join.film import Film, read_film
 from vinr_cli.media.join.reencode import (
     SCRATCH_OF,
     SUBTITLE_OF,
@@ -36,12 +37,12 @@ from vinr_cli.media.join.reencode import (
     convert_subtitle,
 )
 from vinr_cli.media.join.timecode import TIMECODE_FORMATS, moved
+from vinr_cli.media.join.times import ONE, ZERO, Times, clock_base
 from vinr_cli.media.join.tracks import (
     NO_START,
     START_SLACK,
     TEXT_SUBTITLES,
     Timed,
-    Times,
     Track,
     add_copy,
     coding_of,
@@ -59,37 +60,15 @@ from vinr_cli.media.join.tracks import (
 )
 from vinr_cli.media.pictures.animate import write_gif, write_webp, write_y4m
 from vinr_cli.media.pictures.comments import comment_gif, comment_webp
-from vinr_cli.media.read.describe import MediaInfo, codec_name, open_input
+from vinr_cli.media.read.info import MediaInfo
 from vinr_cli.media.write.encoder_colors import RANGE_APART
-from vinr_cli.media.write.writer import ORIGIN
 
-if TYPE_CHECKING:  # a type of the stubs alone
-    from av.container.core import Chapter
-
-ZERO, ONE = Fraction(0), Fraction(1)
-
-_OWN_CLOCK = frozenset({"mpegts", "mpeg", "asf"})
-"""Formats with a broadcast's clock, whose first time is arbitrary: the result starts at zero."""
 KEEP_ROTATION = frozenset({"mp4", "mov", "matroska", "webm"})
 """Formats that can say that a picture is to be turned."""
 MAX_MOVIE_SCALE = 1_000_000
 """Finest unit that MP4's edit lists are given, per second."""
 _RENDERERS = {"gif": write_gif, "webp": write_webp, "yuv4mpegpipe": write_y4m}
 _COMMENTS = {"gif": comment_gif, "webp": comment_webp}
-NAME_BYTES = 255
-"""Longest file name on the usual file systems."""
-_SURROGATES = "".join(map(chr, range(0xDC80, 0xDD00)))
-
-
-def temporary_name(output: Path) -> Path:
-    """A hidden name beside the final one, with its suffix, that no other run uses."""
-    token = f".vinr-{secrets.token_hex(4)}{output.suffix}"
-    room = NAME_BYTES - len(os.fsencode(token)) - 1
-    name = os.fsencode(output.stem)
-    stem = output.stem
-    if len(name) > room:
-        stem = os.fsdecode(name[:room]).rstrip(_SURROGATES)  # no half characters
-    return output.with_name(f".{stem}{token}")
 
 
 def finish(
@@ -154,7 +133,7 @@ def finish(
                 _COMMENTS[form](target, text)
         return ("video",)
     with writing(target), ExitStack() as stack:
-        film = _film([video] if isinstance(video, Path) else video)
+        film = read_film([video] if isinstance(video, Path) else video)
         base = film.origin
         if form not in NO_START:
             base = clock_base(source, film.origin, shift, cut)
@@ -165,224 +144,9 @@ def finish(
         return mux.run(film, last_duration)
 
 
-def count_packets(path: Path) -> int:
-    """Frames in a video part.
-
-    Raises:
-        InputError: If it cannot be read.
-    """
-    with reading(path), open_input(path) as container:
-        return sum(1 for p in container.demux(container.streams.video[0]) if p.size)
-
-
-def decode_all(path: Path) -> int:
-    """Decode the video of a finished file from start to end; returns the number of its frames.
-
-    Raises:
-        VerificationError: If any of it cannot be decoded.
-    """
-    count = 0
-    try:
-        with open_input(path) as container:
-            stream = _moving(container)
-            stream.thread_type = "AUTO"
-            for frame in container.decode(stream):
-                if frame.is_corrupt:
-                    raise VerificationError(path, f"frame {count} is damaged")
-                count += 1
-    except (*LIBRARY_ERRORS, StopIteration) as error:
-        cause = f"frame {count} cannot be decoded: {words_of(error)}"
-        raise VerificationError(path, cause) from error
-    return count
-
-
-def check(
-    path: Path,
-    *,
-    frames: int,
-    duration: Fraction,
-    tolerance: Fraction,
-    size: tuple[int, int],
-    streams: Sequence[str] | None = None,
-) -> None:
-    """Open a finished file again, compare it with the plan, and decode every frame of its video.
-
-    Args:
-        path: The file.
-        frames: Video frames that it must have.
-        duration: Seconds from the first frame's start to the last one's end.
-        tolerance: Allowed difference of the duration in seconds, not included.
-        size: (width, height) that its video must have.
-        streams: Kinds of streams that it must have, in any order; None does not look.
-
-    Raises:
-        VerificationError: If anything differs, naming both values, or if it cannot be read.
-    """
-    try:
-        with open_input(path) as container:
-            stream = _moving(container)
-            found = (stream.codec_context.width, stream.codec_context.height)
-            count, first, ends = _extent(container, stream)
-            claimed = Fraction(container.duration or 0, av.time_base)
-            kinds = sorted(s.type for s in container.streams)
-    except (*LIBRARY_ERRORS, IndexError) as error:
-        raise VerificationError(path, f"cannot be read back: {words_of(error)}") from error
-    if count != frames:
-        raise VerificationError(path, f"has {count} frames, planned were {frames}")
-    if found != size:
-        cause = f"is {found[0]}x{found[1]}, planned was {size[0]}x{size[1]}"
-        raise VerificationError(path, cause)
-    lengths = sorted(end - first for end in ends)
-    if not lengths[0] - tolerance < duration < lengths[-1] + tolerance:
-        cause = f"lasts {float(lengths[-1]):.6f} s, planned were {float(duration):.6f} s"
-        raise VerificationError(path, cause)
-    if claimed and claimed <= lengths[-1] / 2:
-        raise VerificationError(path, f"claims to last only {float(claimed):.6f} s")
-    if streams is not None and kinds != sorted(streams):
-        cause = f"has the streams {', '.join(kinds)}, planned were {', '.join(sorted(streams))}"
-        raise VerificationError(path, cause)
-    decoded = decode_all(path)
-    if decoded != frames:
-        raise VerificationError(path, f"gives {decoded} frames, planned were {frames}")
-
-
-def _moving(container: InputContainer) -> VideoStream:
-    """The first video stream that is no cover picture."""
-    return next(s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
-
-
-def _extent(
-    container: InputContainer, stream: VideoStream
-) -> tuple[int, Fraction, tuple[Fraction, ...]]:
-    """Frames of a stream, start of its first, and ends of its last, in seconds.
-
-    There are two ends where a container has two ways to tell. MP4 gives each packet its length in
-    coding order, which is not the length for which its picture is shown, and gives the stream a
-    duration, which is short where a rate varies widely within the last group of reordered
-    pictures. Elsewhere both are the same.
-    """
-    tb = stream.time_base or ONE
-    last: list[tuple[int, int]] = []  # the two greatest times, with their durations
-    count = 0
-    first: int | None = None
-    for packet in container.demux(stream):
-        if not packet.size or packet.pts is None or packet.is_discard:
-            continue
-        count += 1
-        first = packet.pts if first is None else min(first, packet.pts)
-        last = sorted([*last, (packet.pts, packet.duration or 0)])[-2:]
-    if first is None:
-        return 0, ZERO, (ZERO,)
-    time, length = last[-1]
-    if not length and len(last) > 1:
-        length = time - last[0][0]  # MPEG-TS does not store durations
-    ends = [time + length]
-    if "mp4" in container.format.name and stream.duration:
-        ends.append(first + stream.duration)
-    return count, first * tb, tuple(end * tb for end in ends)
-
-
 def _open(stack: ExitStack, path: Path) -> InputContainer:
     with reading(path):
         return stack.enter_context(open_input(path))
-
-
-def _origin(part: InputContainer) -> Fraction:
-    """Time of the first frame, which the writer took off."""
-    comment = part.metadata.get("comment", "")
-    return Fraction(comment.removeprefix(ORIGIN)) if comment.startswith(ORIGIN) else ZERO
-
-
-def clock_base(
-    source: MediaInfo,
-    origin: Fraction,
-    shift: Fraction,
-    cut: tuple[Fraction, Fraction | None] | None,
-) -> Fraction:
-    """Seconds to take off all times, of sound and picture alike.
-
-    A first frame before zero moves to zero, because containers hide what lies before it.
-    """
-    if origin < 0 or source.container not in _OWN_CLOCK:
-        return min(origin, ZERO)
-    starts = [t.start - shift for t in source.tracks if t.kind == "audio" and t.start is not None]
-    if cut is not None:
-        starts = [max(s, cut[0] - shift) for s in starts]
-    return max(min([origin, *starts]), ZERO)
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A part on the film's clock.
-
-    Attributes:
-        path: The file.
-        offset: Ticks to add to its times.
-    """
-
-    path: Path
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Film:
-    """The parts as one video stream.
-
-    Attributes:
-        pieces: The parts in order.
-        origin: Time of the first frame in seconds, which the writer took off.
-        tick: Seconds a tick, the same in all parts.
-        pts: All times in increasing order, in ticks from the first; 8 bytes each, so hours of
-            video stay small.
-        delay: By how many frames coding is ahead of showing.
-    """
-
-    pieces: tuple[_Piece, ...]
-    origin: Fraction
-    tick: Fraction
-    pts: "array[int]"
-    delay: int
-
-    def coding_time(self, index: int) -> int:
-        """Time at which to decode packet `index`: that of the frame shown `delay` frames before.
-
-        The first ones have none before them and get times of their own, as x264 does.
-        """
-        if index < self.delay:
-            return self.pts[index] - (self.pts[self.delay] - self.pts[0])
-        return self.pts[index - self.delay]
-
-
-def _film(parts: Sequence[Path]) -> _Film:
-    """Read the times of all parts and put them on one clock.
-
-    Raises:
-        EncoderError: If the parts were not made by the same encoder, or overlap.
-    """
-    pieces: list[_Piece] = []
-    coded = array("q")  # in the order of coding
-    latest = -1
-    first: tuple[Fraction, Fraction, bytes | None] | None = None
-    for path in parts:
-        with reading(path), open_input(path) as container:
-            video = container.streams.video[0]
-            kind = (_origin(container), video.time_base or ONE, video.codec_context.extradata)
-            first = first or kind
-            if kind[1:] != first[1:]:
-                raise EncoderError(path, "does not fit the part before", "Use --restart.")
-            offset = round((kind[0] - first[0]) / kind[1])
-            if offset <= latest:
-                raise EncoderError(path, "overlaps the part before", "Use --restart.")
-            found = (p.pts for p in container.demux(video) if p.size)
-            times = array("q", (offset + p for p in found if p is not None))
-            coded.extend(times)
-            latest = max(times, default=latest)
-            pieces.append(_Piece(path, offset))
-    if first is None or not coded:
-        raise EncoderError("video", "no frame was made")
-    pts = array("q", sorted(coded))
-    delay = max(k - bisect_left(pts, time) for k, time in enumerate(coded))
-    return _Film(tuple(pieces), first[0], first[1], pts, delay)
 
 
 @dataclass(slots=True)
@@ -403,7 +167,7 @@ class _Mux:
     counted: bool = False
     listed: bool = False
 
-    def run(self, film: _Film, last: Fraction | None) -> tuple[str, ...]:
+    def run(self, film: Film, last: Fraction | None) -> tuple[str, ...]:
         """Set up all streams, then copy packets in the order of their times."""
         source = _open(self.stack, self.source.path) if self.source.reopens else None
         video = _open(self.stack, film.pieces[0].path).streams.video[0]
@@ -506,7 +270,7 @@ class _Mux:
                 "mp4, mov and mkv can"
             )
 
-    def _picture_packets(self, film: _Film, picture: VideoStream, final: int) -> Iterator[Timed]:
+    def _picture_packets(self, film: Film, picture: VideoStream, final: int) -> Iterator[Timed]:
         """The parts' packets at their times, each with the duration that it is shown for."""
         tb, pts = film.tick, film.pts
         offset = round((self.times.origin - self.times.base) / tb)
@@ -671,24 +435,3 @@ def _constant_rate(pts: "array[int]", tb: Fraction) -> Fraction | None:
     """Frames per second if all intervals are equal; None if not, or if there is only one frame."""
     steps = {b - a for a, b in pairwise(pts)}
     return 1 / (steps.pop() * tb) if len(steps) == 1 else None
-
-
-def moved_chapters(
-    chapters: "Iterable[Chapter]", times: Times, end: Fraction | None
-) -> "list[Chapter]":
-    """A source's chapters on the result's clock, as far as the result reaches.
-
-    Args:
-        chapters: Of the source.
-        times: From its clock to the result's.
-        end: Where the result ends, in seconds; None where nobody knows.
-    """
-    kept: list[Chapter] = []
-    for chapter in chapters:
-        tb = chapter["time_base"] or ONE
-        bounds = [times(chapter[key] * tb) for key in ("start", "end")]
-        first = max(bounds[0], ZERO)
-        last = bounds[1] if end is None else min(bounds[1], end)
-        if first < last:
-            kept.append({**chapter, "start": round(first / tb), "end": round(last / tb)})
-    return kept

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from vinr_cli.errors import EncoderError
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, reading, url, words_of
 from vinr_cli.media.base.limits import input_arguments
-from vinr_cli.media.read.describe import open_input
+from vinr_cli.media.base.opening import open_input
 
 _BITS_PER_CHANNEL = {"aac": 96_000, "libopus": 80_000}
 """Bit rates, per channel and second, at which these codecs are taken as transparent."""

@@ -11,7 +11,7 @@ from av.container import InputContainer
 
 from vinr_cli.errors import InputError, VerificationError
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, AnyPacket, words_of
-from vinr_cli.media.read.describe import open_input
+from vinr_cli.media.base.opening import open_input
 
 _EDGE = Fraction(1, 2)
 """Seconds before a cut whose packets may reach into it."""

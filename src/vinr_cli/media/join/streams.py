@@ -8,11 +8,12 @@ from av.stream import AttachmentStream, Stream
 
 from vinr_cli.media.base.borders import reading
 from vinr_cli.media.base.codecs import IMAGES, RENDERED
+from vinr_cli.media.base.opening import codec_name, open_input
 from vinr_cli.media.join.reencode import SUBTITLE_OF, audio_codec
 from vinr_cli.media.join.timecode import TIMECODE_FORMATS
+from vinr_cli.media.join.times import Times
 from vinr_cli.media.join.tracks import (
     TEXT_SUBTITLES,
-    Times,
     describe,
     holds,
     is_chapter_list,
@@ -20,7 +21,7 @@ from vinr_cli.media.join.tracks import (
     why_convert,
     why_not,
 )
-from vinr_cli.media.read.describe import MediaInfo, codec_name, open_input
+from vinr_cli.media.read.info import MediaInfo
 
 _FILE = {form: row for row, form in RENDERED.items()} | {IMAGES: "a folder of pictures"}
 """What people call the formats that hold nothing but pictures."""

@@ -1,20 +1,20 @@
 """Streams and packets on their way into the result: which it can hold, and at what times."""
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import av
 from av.container import InputContainer, OutputContainer
 from av.stream import Disposition, Stream
 
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, AnyPacket, reading, words_of
-from vinr_cli.media.read.describe import MediaInfo, codec_name, open_input
+from vinr_cli.media.base.opening import codec_name, open_input
+from vinr_cli.media.join.times import ONE, Coding, Times
+from vinr_cli.media.read.info import MediaInfo
 
 Timed = tuple[float, AnyPacket]
 """A packet ready for the result, with its time in seconds to sort by."""
@@ -25,8 +25,6 @@ NO_START = frozenset({"avi"})
 """Formats in which every track starts at once."""
 START_SLACK = Fraction(1, 1000)
 """Seconds by which a track may start off the picture where a format cannot say when it starts."""
-
-_ONE = Fraction(1)
 _TS_AUDIO = frozenset({"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"})
 """Sound that players find in MPEG-TS; the muxer would take any and mark it as private data."""
 _TS_VIDEO = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
@@ -42,74 +40,6 @@ _NOT_COPIED = frozenset(
     {"alpha_mode", "compatible_brands", "duration", "encoder", "major_brand", "minor_version",
      "rotate", "vendor_id"}
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """How a source's times become times of the result.
-
-    A time t becomes ``origin + stretch * (t - shift - origin) - base``.
-
-    Attributes:
-        origin: Time of the first frame, the one point that a stretch leaves where it is.
-        shift: Seconds that the source's clock is ahead.
-        stretch: Factor of slow motion, 1 for none.
-        base: Seconds taken off everything.
-        cut: First source time to keep and first to drop again; None keeps all.
-    """
-
-    origin: Fraction = Fraction(0)
-    shift: Fraction = Fraction(0)
-    stretch: Fraction = _ONE
-    base: Fraction = Fraction(0)
-    cut: tuple[Fraction, Fraction | None] | None = None
-
-    def __call__(self, time: Fraction) -> Fraction:
-        """The result's time of a source time, in seconds."""
-        return self.origin + self.stretch * (time - self.shift - self.origin) - self.base
-
-    def kept(self, start: Fraction, length: Fraction) -> Fraction:
-        """How much of a span from `start` on lies before the cut's end, in seconds."""
-        last = None if self.cut is None else self.cut[1]
-        return length if last is None else max(min(length, last - start), Fraction(0))
-
-    def keeps(self, start: Fraction, end: Fraction) -> bool:
-        """Whether any of a span of source time is kept."""
-        if self.cut is None:
-            return True
-        first, last = self.cut
-        return (end > first or start >= first) and (last is None or start < last)
-
-
-@dataclass(frozen=True, slots=True)
-class Coding:
-    """When the packets of a video are decoded.
-
-    Attributes:
-        pts: All times in increasing order, in ticks.
-        delay: By how many frames coding is ahead of showing.
-        kept: The times as a set.
-    """
-
-    pts: Sequence[int]
-    delay: int
-    kept: frozenset[int]
-
-    @classmethod
-    def of(cls, coded: Sequence[int]) -> Self:
-        """From the times of all packets in the order of coding."""
-        pts = array("q", sorted(coded))
-        delay = max((k - bisect_left(pts, time) for k, time in enumerate(coded)), default=0)
-        return cls(pts, delay, frozenset(coded))
-
-    def time(self, index: int) -> int:
-        """Time at which to decode packet `index`: that of the frame shown `delay` frames before.
-
-        The first ones have none before them and get times of their own, as x264 does.
-        """
-        if index < self.delay:
-            return self.pts[index] - (self.pts[self.delay] - self.pts[0])
-        return self.pts[index - self.delay]
 
 
 @dataclass(slots=True)
@@ -139,7 +69,7 @@ class Track:
 
     def retime(self, packet: AnyPacket) -> Timed | None:
         """Move a packet to the result's clock; None if the cut drops it."""
-        tb = self.source.time_base or _ONE
+        tb = self.source.time_base or ONE
         if packet.pts is None and packet.dts is None:
             packet.pts = packet.dts = 0
         ticks = packet.pts if packet.pts is not None else packet.dts
@@ -218,7 +148,7 @@ def why_convert(
 
 def _starts_together(path: Path, stream: Stream, times: Times) -> bool:
     """Whether a packet of a track begins with the first frame, to `START_SLACK`."""
-    tick = stream.time_base or _ONE
+    tick = stream.time_base or ONE
     with reading(path), open_input(path) as container:
         for packet in container.demux(container.streams[stream.index]):
             if not packet.size or packet.pts is None:
@@ -261,7 +191,7 @@ def coding_of(path: Path, stream: Stream, times: Times) -> Coding:
     Raises:
         InputError: If the file cannot be opened.
     """
-    tick, first, last = stream.time_base or _ONE, None, None
+    tick, first, last = stream.time_base or ONE, None, None
     if times.cut is not None:
         first, last = times.cut
     coded: list[int] = []

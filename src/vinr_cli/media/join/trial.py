@@ -9,9 +9,9 @@ from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, words_of
 from vinr_cli.media.base.codecs import CODECS, IMAGES, RENDERED
 from vinr_cli.media.base.complaints import reason_of
+from vinr_cli.media.base.opening import codec_name, open_input
 from vinr_cli.media.base.pixel_formats import pixel_format
 from vinr_cli.media.join.tracks import holds
-from vinr_cli.media.read.describe import codec_name, open_input
 from vinr_cli.media.write.encoders import Encoder
 
 LARGE_SIDE = 4096

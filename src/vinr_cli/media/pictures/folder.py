@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from vinr_cli.errors import InputError, OutputError, VerificationError
 from vinr_cli.media.base.borders import reading, words_of
 from vinr_cli.media.base.listing import Pattern
-from vinr_cli.media.read.describe import open_input
+from vinr_cli.media.base.opening import open_input
 from vinr_cli.media.read.stills import decode
 
 FIRST_NUMBER = 0

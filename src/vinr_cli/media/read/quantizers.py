@@ -18,7 +18,8 @@ from av.video.stream import VideoStream
 
 from vinr_cli.media.base.borders import LIBRARY_ERRORS
 from vinr_cli.media.base.limits import decoder_options
-from vinr_cli.media.read.describe import MediaInfo, open_input
+from vinr_cli.media.base.opening import open_input
+from vinr_cli.media.read.info import MediaInfo
 
 FRAMES = 4
 """Frames that are decoded at each place: a key frame and some that are predicted."""

@@ -1,30 +1,27 @@
 """Frames of a video stream as planes with exact presentation times."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
 import av.error
-import numpy as np
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-from vinr_cli.color.spec import Chroma, ColorSpec, Siting
 from vinr_cli.errors import InputError
 from vinr_cli.media.base.alpha import is_apart, open_decoder
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, AnyPacket, reading, require_file, words_of
-from vinr_cli.media.base.pixel_formats import layout_of, pixel_format
+from vinr_cli.media.base.opening import open_input
+from vinr_cli.media.read.clock import Clock, usual_interval
 from vinr_cli.media.read.deinterlace import deinterlaced
-from vinr_cli.media.read.describe import VideoInfo, open_input
+from vinr_cli.media.read.info import VideoInfo
+from vinr_cli.media.read.planes import Plane, cropped, mirrored, planes_of
 from vinr_cli.media.read.scenes import (
     FLASH_FRAMES,
     FLASH_SCORE,
@@ -33,8 +30,6 @@ from vinr_cli.media.read.scenes import (
     small_luma,
     without_flash,
 )
-
-Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
 _SEEK_BACK = (Fraction(0), Fraction(2), Fraction(15))
 """Seconds before the wanted start to try to seek to, before reading from the beginning.
@@ -45,8 +40,6 @@ pictures, wrong key-frame flags); then an earlier one is tried.
 _SILENT = frozenset({"h264", "hevc", "vvc"})
 """Decoders that leave frames out without an error. Each of their packets gives one frame, so what
 is missing is known from the packets' times."""
-_MAX_PENDING = 4
-"""Frames without a usable time that are held back, waiting for the next good time."""
 _SHORT = Fraction(9, 10)
 """A file that gives less than this share of the duration it claims is called truncated."""
 
@@ -183,7 +176,7 @@ class FrameReader:
 
     def _frames(self) -> Iterator[Frame]:
         """The frames, with their raw scores."""
-        clock = _Clock(_usual_interval(self._info), self.notices, self.where)
+        clock = Clock(usual_interval(self._info), self.notices, self.where)
         count = 0
         last: int | None = None
         for frame, pts in clock.repair(self._whole()):
@@ -248,7 +241,7 @@ class FrameReader:
         if self.end_pts is not None or claimed is None or last is None:
             return
         tb = self._info.time_base
-        end = (last - (self._info.start_pts or 0)) * tb + _usual_interval(self._info) * tb
+        end = (last - (self._info.start_pts or 0)) * tb + usual_interval(self._info) * tb
         if end < claimed * _SHORT:
             self.truncated = (
                 f"the file ends after {float(end):.3f} s of the {float(claimed):.3f} s that it "
@@ -362,188 +355,3 @@ class FrameReader:
         if not self.corrupt:
             self.notices.append(f"the frame at {self.where(frame.pts)} is damaged in part")
         self.corrupt.append(frame.pts)
-
-
-def cropped(planes: Sequence[Plane], info: VideoInfo) -> tuple[Plane, ...]:
-    """What a container shows of a frame's planes.
-
-    Args:
-        planes: Planes as in `Frame`, of the size that is decoded.
-        info: The stream; its `crop` begins on whole chroma samples.
-
-    Returns:
-        Planes of its width and height, subsampled ones half as large, rounded up.
-    """
-    return tuple(_shown(plane, planes[0].shape, info) for plane in planes)
-
-
-def _shown(plane: Plane, whole: tuple[int, ...], info: VideoInfo) -> Plane:
-    """The part of one plane that is shown, given the first plane's (height, width)."""
-    left, top, _, _ = info.crop
-    y, x = (1 if plane.shape[k] == whole[k] else 2 for k in (0, 1))
-    height, width = -(-info.height // y), -(-info.width // x)
-    return plane[top // y :, left // x :][:height, :width].copy()
-
-
-def mirrored(planes: Sequence[Plane], color: ColorSpec) -> tuple[Plane, ...]:
-    """A picture, left to right, with its chroma samples where they are said to lie.
-
-    In an even width, samples beside the left one of two pixels would come out beside the right one;
-    in an odd width that happens to samples between two pixels. There the values half-way between
-    the mirrored samples are taken, by six taps (those of H.264's half samples, ITU-T H.264
-    8.4.2.2.1), so such chroma is not bit for bit the source's.
-
-    Args:
-        planes: In the order of `Frame.planes`.
-        color: Their description.
-    """
-    even = planes[0].shape[1] % 2 == 0
-    halved = color.chroma in (Chroma.C420, Chroma.C422)
-    moved = halved and even is not (color.siting is Siting.CENTER)
-    top = (1 << color.depth) - 1
-    out = []
-    for index, plane in enumerate(planes):
-        flipped = plane[:, ::-1]
-        if moved and index in (1, 2):
-            flipped = _between(flipped, top, before=even)
-        out.append(flipped.copy())
-    return tuple(out)
-
-
-_HALF_SAMPLE = (1, -5, 20, 20, -5, 1)
-"""32 times the weights of the six samples around the place half-way between the middle two."""
-
-
-def _between(plane: Plane, top: int, *, before: bool) -> Plane:
-    """Samples half-way between each and the one before it, or after it; borders are repeated."""
-    padded = np.pad(plane.astype(np.int32), ((0, 0), (3, 3)), mode="edge")
-    start = 0 if before else 1
-    width = plane.shape[1]
-    total = sum(w * padded[:, start + k : start + k + width] for k, w in enumerate(_HALF_SAMPLE))
-    values: NDArray[np.int32] = (np.asarray(total) + 16) >> 5
-    kept = values.clip(0, top)
-    return kept.astype(np.uint8) if plane.dtype == np.uint8 else kept.astype(np.uint16)
-
-
-def planes_of(frame: VideoFrame, info: VideoInfo) -> tuple[Plane, ...]:
-    """Copy a decoded frame's samples into planes of the stream's canonical format.
-
-    Args:
-        frame: A frame in any pixel format of system memory, of the stream's size.
-        info: The stream; its colour description says which planes are wanted.
-
-    Returns:
-        Planes as in `Frame`.
-    """
-    wanted = pixel_format(info.color)
-    layout = layout_of(frame.format.name)
-    if not layout.direct or layout.name != wanted:
-        frame = frame.reformat(format=wanted)
-    deep = info.color.depth > 8
-    planes = tuple(_copy(p, deep) for p in frame.planes)
-    if info.color.chroma is Chroma.RGB:
-        green, blue, red, *alpha = planes
-        return (red, green, blue, *alpha)
-    return planes
-
-
-def _copy(plane: VideoPlane, deep: bool) -> Plane:
-    """One plane without the padding at the end of its lines."""
-    lines = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size]
-    rows = lines.reshape(plane.height, plane.line_size)
-    if deep:
-        words: NDArray[np.uint16] = rows.view("<u2")[:, : plane.width]
-        return words.astype(np.uint16)
-    return rows[:, : plane.width].copy()
-
-
-def _usual_interval(info: VideoInfo) -> int:
-    """Ticks between frames where the times themselves do not tell; 1/25 s if nothing does."""
-    return max(1, round(1 / ((info.rate or Fraction(25)) * info.time_base)))
-
-
-class _Clock:
-    """Gives every frame a time greater than the one before.
-
-    A frame without time, or with one that is not greater, waits for the next good time and is
-    put evenly in between. If a run of waiting frames has times that increase among themselves, the
-    stream's clock was set back there: that and all later times continue where the old clock was.
-
-    Args:
-        interval: Ticks between frames where nothing tells.
-        notices: Takes one line per kind of repair.
-        where: Names a time for people.
-    """
-
-    def __init__(
-        self, interval: int, notices: list[str], where: Callable[[int | None], str]
-    ) -> None:
-        self._interval = interval
-        self._notices = notices
-        self.where = where
-        self._last: int | None = None
-        self._offset = 0
-        self._pending: list[VideoFrame] = []
-        self._told: set[str] = set()
-
-    def repair(self, frames: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
-        """Yield each frame with its repaired time, in the order given."""
-        for frame in frames:
-            time = None if frame.pts is None else frame.pts + self._offset
-            if time is not None and (self._last is None or time > self._last):
-                yield from self._emit(self._fill(time))
-                yield from self._emit([(frame, time)])
-                continue
-            self._pending.append(frame)
-            if len(self._pending) > _MAX_PENDING:
-                yield from self._emit(self._give_up_waiting())
-        yield from self._emit(self._continue_evenly())
-
-    def _emit(self, timed: Sequence[tuple[VideoFrame, int]]) -> Iterator[tuple[VideoFrame, int]]:
-        for frame, time in timed:
-            self._last = time
-            yield frame, time
-
-    def _fill(self, time: int) -> list[tuple[VideoFrame, int]]:
-        """Spread the waiting frames evenly before a good time."""
-        waiting, self._pending = self._pending, []
-        if not waiting:
-            return []
-        self._tell("times are missing or repeated and were spread evenly", waiting[0])
-        count = len(waiting)
-        if self._last is None:
-            return [(f, time - (count - k) * self._interval) for k, f in enumerate(waiting)]
-        room = time - self._last - 1
-        if room < count:
-            self._tell("frames that have the time of their neighbour were left out", waiting[0])
-            waiting = waiting[count - room :] if room else []
-            count = len(waiting)
-        step = Fraction(time - self._last, count + 1)
-        return [(f, self._last + int(step * (k + 1))) for k, f in enumerate(waiting)]
-
-    def _give_up_waiting(self) -> list[tuple[VideoFrame, int]]:
-        """No good time came: the clock was set back, or there are no times at all."""
-        times = [f.pts for f in self._pending]
-        known = [t for t in times if t is not None]
-        rising = all(b > a for a, b in pairwise(known))
-        if self._last is None or len(known) < len(times) or not rising:
-            return self._continue_evenly()
-        waiting, self._pending = self._pending, []
-        self._tell("the clock is set back; later times continue from there", waiting[0])
-        self._offset = self._last + self._interval - known[0]
-        return [(f, t + self._offset) for f, t in zip(waiting, known, strict=True)]
-
-    def _continue_evenly(self) -> list[tuple[VideoFrame, int]]:
-        """Give the waiting frames times at the usual interval."""
-        waiting, self._pending = self._pending, []
-        if waiting:
-            self._tell("times are missing or repeated and were spread evenly", waiting[0])
-        base = -self._interval if self._last is None else self._last
-        return [(f, base + (k + 1) * self._interval) for k, f in enumerate(waiting)]
-
-    def _tell(self, what: str, frame: VideoFrame) -> None:
-        """Report a kind of repair once, with the place of the first."""
-        if what not in self._told:
-            self._told.add(what)
-            place = frame.pts if frame.pts is not None else self._last
-            self._notices.append(f"{what} (first at {self.where(place)})")

@@ -18,13 +18,10 @@ from vinr_cli.errors import InputError
 from vinr_cli.media.base.borders import words_of
 from vinr_cli.media.base.listing import list_pictures
 from vinr_cli.media.base.pixel_formats import layout_of
-from vinr_cli.media.read.describe import (
-    MediaInfo,
-    Timestamps,
-    VideoInfo,
-    describe_picture,
-)
-from vinr_cli.media.read.reader import FrameReader, Plane, planes_of
+from vinr_cli.media.read.describe import describe_picture
+from vinr_cli.media.read.info import MediaInfo, Timestamps, VideoInfo
+from vinr_cli.media.read.planes import Plane, planes_of
+from vinr_cli.media.read.reader import FrameReader
 from vinr_cli.media.read.stills import Still, decode, look
 
 PICTURES = "pictures"

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from vinr_cli.errors import UsageError
 from vinr_cli.media.base.listing import is_listing
-from vinr_cli.media.read.describe import MediaInfo, Timestamps, probe, scan_timestamps
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.info import MediaInfo, Timestamps
 from vinr_cli.media.read.reader import FrameReader
 from vinr_cli.media.read.sequence import PICTURES, SequenceReader, probe_sequence, times_of
+from vinr_cli.media.read.timestamps import scan_timestamps
 
 
 def probe_source(path: Path, rate: Fraction | None = None) -> MediaInfo:

@@ -18,8 +18,10 @@ from av.video.stream import VideoStream
 
 from vinr_cli.errors import InputError
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, AnyPacket, words_of
+from vinr_cli.media.base.opening import open_stream
 from vinr_cli.media.base.pipe import STDIN_NAME, Inlet
-from vinr_cli.media.read.describe import MediaInfo, describe_container, open_stream
+from vinr_cli.media.read.describe import describe_container
+from vinr_cli.media.read.info import MediaInfo
 from vinr_cli.media.read.reader import FrameReader
 
 NAME = Path(STDIN_NAME)

@@ -1,28 +1,26 @@
 """Colours in words: as they are read, as they are written, and what changes between."""
 
 from vinr_cli.color.spec import HD_LINES, Chroma, ColorSpec, output_tags
-from vinr_cli.media.read.describe import VideoInfo
 from vinr_cli.media.write.encoders import Encoder
 
 
-def matrix_guess(video: VideoInfo, lines: int) -> str:
+def matrix_guess(color: ColorSpec, lines: int) -> str:
     """By what a stream's matrix was chosen where it names none; empty where it does, or has none.
 
     Args:
-        video: The stream.
+        color: Colours of the stream.
         lines: Lines of the picture as shown upright.
     """
-    color = video.color
     if color.tagged_matrix is not None or color.chroma in (Chroma.RGB, Chroma.GRAY):
         return ""
     some = f"{HD_LINES} lines or more" if lines >= HD_LINES else f"fewer than {HD_LINES} lines"
     return f"{color.matrix.value} (untagged, {some})"
 
 
-def read_colours(video: VideoInfo, lines: int) -> str:
+def read_colours(pix_fmt: str, color: ColorSpec, lines: int) -> str:
     """What is taken as a stream's colours."""
-    matrix = matrix_guess(video, lines) or video.color.tagged_matrix or "untagged"
-    return f"{video.pix_fmt}, {matrix}, {_spoken(video.color)}"
+    matrix = matrix_guess(color, lines) or color.tagged_matrix or "untagged"
+    return f"{pix_fmt}, {matrix}, {_spoken(color)}"
 
 
 def written_colours(encoder: Encoder) -> str:
