@@ -27,7 +27,7 @@ from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.stream_job import is_piped, run_piped, show_piped
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.media.read.describe import probe
-from vinr_cli.media.read.stream import LiveSource
+from vinr_cli.media.read.stream import StreamSource
 from vinr_cli.plan.job import STDIO, EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest
 
 ClipMaker = Callable[..., Path]
@@ -332,7 +332,7 @@ def test_interrupted_at_the_beginning() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        LiveSource(source, interrupt)
+        StreamSource(source, interrupt)
     os.close(source)
     os.close(feed)
 

@@ -21,7 +21,7 @@ from vinr_cli.engine.stages import Channel, Pipeline
 from vinr_cli.engine.transfer import Landing, Mover, mover_for
 from vinr_cli.errors import DeviceError, InputError, VinrError
 from vinr_cli.events import FramesDone, Reporter
-from vinr_cli.media.read.reader import Frame
+from vinr_cli.media.read import Frame
 from vinr_cli.plan.scenes import is_cut
 from vinr_cli.plan.timeline import OutputFrame, Timeline
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vinr_cli.media.pictures.png import write_png
+from vinr_cli.media.pictures import write_png
 
 SIDE = 240
 """Largest side of what is cut out, in output pixels."""

@@ -20,8 +20,8 @@ from vinr_cli.engine.stream import QUEUED, THREADS
 from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.file_job import plan_upscale, run_upscale
 from vinr_cli.jobs.fingerprint import ffmpeg_version
-from vinr_cli.media.base.ffmpeg import find_ffmpeg
-from vinr_cli.media.measure.testclip import make_test_clip
+from vinr_cli.media.base import find_ffmpeg
+from vinr_cli.media.measure import make_test_clip
 from vinr_cli.plan.job import JobSpec, RateRequest, SizeRequest
 from vinr_cli.weights.load import load_model
 

@@ -5,11 +5,15 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from vinr_cli.errors import UsageError
-from vinr_cli.media.read.change import change_of
-from vinr_cli.media.read.exact import SourceFrames, certain_times
-from vinr_cli.media.read.info import MediaInfo, Timestamps
-from vinr_cli.media.read.reader import Frame
-from vinr_cli.media.read.sources import read_source
+from vinr_cli.media.read import (
+    Frame,
+    MediaInfo,
+    SourceFrames,
+    Timestamps,
+    certain_times,
+    change_of,
+    read_source,
+)
 from vinr_cli.plan.job import JobSpec
 from vinr_cli.plan.repeats import Cadence, find_cadence
 from vinr_cli.plan.scenes import is_cut

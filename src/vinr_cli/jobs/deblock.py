@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from vinr_cli.media.read.info import MediaInfo, Timestamps
-from vinr_cli.media.read.quantizers import is_lossless, measure_coarseness
+from vinr_cli.media.read import MediaInfo, Timestamps, is_lossless, measure_coarseness
 from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.weights.deblock import AS_IT_IS, WEAKEST, plain_of, require_strength, strength_for
 

@@ -14,11 +14,10 @@ from vinr_cli import __version__
 from vinr_cli.jobs.disk import bytes_needed
 from vinr_cli.jobs.plan import Plan
 from vinr_cli.jobs.planning import odd_times
-from vinr_cli.media.base.codecs import IMAGES, SQUARE
-from vinr_cli.media.pictures.animate import WEBP_QUALITY
-from vinr_cli.media.pictures.folder import FIRST_NUMBER
-from vinr_cli.media.read.sequence import PICTURES
-from vinr_cli.media.write.colour_words import (
+from vinr_cli.media.base import IMAGES, SQUARE
+from vinr_cli.media.pictures import FIRST_NUMBER, WEBP_QUALITY
+from vinr_cli.media.read import PICTURES
+from vinr_cli.media.write import (
     colour_changes,
     matrix_guess,
     read_colours,

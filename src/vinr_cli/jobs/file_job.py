@@ -22,12 +22,9 @@ from vinr_cli.jobs.plan import Plan
 from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.target import require_target
-from vinr_cli.media.base.codecs import IMAGES
-from vinr_cli.media.base.names import NAME_BYTES
-from vinr_cli.media.join.mux import finish
-from vinr_cli.media.join.sound import check_sound
-from vinr_cli.media.join.verification import check
-from vinr_cli.media.pictures.webp import check_webp
+from vinr_cli.media.base import IMAGES, NAME_BYTES
+from vinr_cli.media.join import check, check_sound, finish
+from vinr_cli.media.pictures import check_webp
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
 from vinr_cli.plan.segments import choose_grid
 

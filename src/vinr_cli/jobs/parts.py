@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from vinr_cli.errors import VerificationError
 from vinr_cli.jobs.ledger import Ending, Ledger, Part
-from vinr_cli.media.join.verification import count_packets
-from vinr_cli.media.write.writer import FrameWriter
+from vinr_cli.media.join import count_packets
+from vinr_cli.media.write import FrameWriter
 from vinr_cli.plan.segments import PartGrid
 
 

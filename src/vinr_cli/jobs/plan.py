@@ -5,9 +5,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from vinr_cli.jobs.deblock import Deblocking
-from vinr_cli.media.join.streams import Fate
-from vinr_cli.media.read.info import MediaInfo, Timestamps
-from vinr_cli.media.write.encoders import Encoder
+from vinr_cli.media.join import Fate
+from vinr_cli.media.read import MediaInfo, Timestamps
+from vinr_cli.media.write import Encoder
 from vinr_cli.plan.holds import Hold
 from vinr_cli.plan.job import JobSpec
 from vinr_cli.plan.repeats import Cadence

@@ -9,28 +9,26 @@ from vinr_cli.jobs.cadence import look_for_repeats
 from vinr_cli.jobs.deblock import settle_deblocking
 from vinr_cli.jobs.plan import Plan, Window
 from vinr_cli.jobs.window import file_window
-from vinr_cli.media.base.codecs import (
+from vinr_cli.media.base import (
     CONTAINERS,
     IMAGES,
     MAX_WEBP_SIDE,
     SQUARE,
     STREAMED,
     container_of,
+    named_after,
 )
-from vinr_cli.media.base.listing import named_after
-from vinr_cli.media.join.mux import KEEP_ROTATION
-from vinr_cli.media.join.streams import Fate, fates, told
-from vinr_cli.media.join.times import Times
-from vinr_cli.media.join.trial import needs_trial, try_encoder
-from vinr_cli.media.read.info import (
+from vinr_cli.media.join import KEEP_ROTATION, Fate, Times, fates, needs_trial, told, try_encoder
+from vinr_cli.media.read import (
     MediaInfo,
     Timestamps,
     VideoInfo,
     dropping_alpha,
+    probe_source,
+    scan_source,
     without_deinterlacing,
 )
-from vinr_cli.media.read.sources import probe_source, scan_source
-from vinr_cli.media.write.encoders import Encoder, centred, choose, needs_even
+from vinr_cli.media.write import Encoder, centred, choose, needs_even
 from vinr_cli.plan.holds import TOLD_SECONDS, require_bounded
 from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SizeRequest, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name

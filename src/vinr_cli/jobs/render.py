@@ -15,11 +15,9 @@ from vinr_cli.jobs.cadence import new_frames
 from vinr_cli.jobs.ledger import Ending, Ledger
 from vinr_cli.jobs.parts import PartEnds, PartsWriter
 from vinr_cli.jobs.plan import Plan, Worker
-from vinr_cli.media.base.codecs import IMAGES
-from vinr_cli.media.read.exact import LEAD, TAIL, SourceFrames, certain_times
-from vinr_cli.media.read.reader import Frame
-from vinr_cli.media.read.sources import read_source
-from vinr_cli.media.write.writer import FrameWriter
+from vinr_cli.media.base import IMAGES
+from vinr_cli.media.read import LEAD, TAIL, Frame, SourceFrames, certain_times, read_source
+from vinr_cli.media.write import FrameWriter
 from vinr_cli.plan.repeats import EvenTimeline
 from vinr_cli.plan.timeline import Timeline
 from vinr_cli.weights.load import load_model

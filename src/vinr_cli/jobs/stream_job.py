@@ -26,22 +26,18 @@ from vinr_cli.jobs.plan import Plan
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.stream_planning import plan_piped
 from vinr_cli.jobs.target import require_target
-from vinr_cli.media.base.codecs import IMAGES, RENDERED
-from vinr_cli.media.base.pipe import STDOUT_NAME, Outlet
-from vinr_cli.media.join.side_tracks import BARE, SideTracks
-from vinr_cli.media.join.stream_mux import Head, LiveMux, Target
-from vinr_cli.media.join.stream_writer import LiveWriter
-from vinr_cli.media.join.verification import check
-from vinr_cli.media.read.stream import LiveReader, LiveSource
-from vinr_cli.media.write.encoders import Encoder
+from vinr_cli.media.base import IMAGES, RENDERED, STDOUT_NAME, Outlet
+from vinr_cli.media.join import BARE, Head, SideTracks, StreamMux, StreamWriter, Target, check
+from vinr_cli.media.read import StreamReader, StreamSource
+from vinr_cli.media.write import Encoder
 from vinr_cli.plan.holds import Hold, require_bounded
 from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.plan.timeline import Timeline, stretch
 
 if TYPE_CHECKING:
     from vinr_cli.jobs.render import Rendered, Workshop
-    from vinr_cli.media.read.exact import SourceFrames
-    from vinr_cli.media.write.writer import FrameWriter
+    from vinr_cli.media.read import SourceFrames
+    from vinr_cli.media.write import FrameWriter
 
 
 def is_piped(spec: JobSpec) -> bool:
@@ -107,14 +103,14 @@ def run_piped(
     return finished
 
 
-def _source(spec: JobSpec, stop: Stop, stdin: int, stack: ExitStack) -> LiveSource | None:
+def _source(spec: JobSpec, stop: Stop, stdin: int, stack: ExitStack) -> StreamSource | None:
     """Standard input, if the job reads it."""
     if spec.input != STDIO:
         return None
     if os.isatty(stdin):
         fix = "Send a video to it: ffmpeg -i in.mp4 -f nut - | vinr upscale - -o out.mp4"
         raise UsageError("standard input", "is a terminal", fix)
-    return stack.enter_context(LiveSource(stdin, lambda: stop.requested))
+    return stack.enter_context(StreamSource(stdin, lambda: stop.requested))
 
 
 def _outlet(stdout: int, stack: ExitStack) -> Outlet:
@@ -152,7 +148,7 @@ class _Job:
         plan: Plan,
         side: SideTracks,
         head: Head,
-        source: LiveSource | None,
+        source: StreamSource | None,
         *,
         report: Reporter,
         stop: Stop,
@@ -171,7 +167,7 @@ class _Job:
         workshop = self._open_workshop()
         frames, timeline = self._frames()
         bare = self._plan.encoder.container in BARE
-        writer = LiveWriter(
+        writer = StreamWriter(
             lambda sink: self._encoder(Path(STDOUT_NAME), timeline, sink),
             None if bare else self._mux_to(outlet, timeline),
             outlet,
@@ -195,7 +191,7 @@ class _Job:
                 return self._to_part(place, workshop, frames, timeline)
             whole = unfinished(place, plan.output.suffix)
             try:
-                writer = LiveWriter(
+                writer = StreamWriter(
                     lambda sink: self._encoder(whole, timeline, sink),
                     self._mux_to(whole, timeline), None, self._wake,
                 )  # fmt: skip
@@ -226,7 +222,7 @@ class _Job:
         workshop: "Workshop",
         frames: "SourceFrames",
         timeline: Timeline,
-        writer: LiveWriter,
+        writer: StreamWriter,
         *,
         whole: Path | None = None,
     ) -> Finished:
@@ -256,12 +252,12 @@ class _Job:
     def _frames(self) -> "tuple[SourceFrames, Timeline]":
         """The source's frames, and the clock."""
         from vinr_cli.jobs.render import clock_of, open_frames  # noqa: PLC0415
-        from vinr_cli.media.read.exact import SourceFrames  # noqa: PLC0415 - torch loads only now
+        from vinr_cli.media.read import SourceFrames  # noqa: PLC0415 - torch loads only now
 
         plan, window = self._plan, self._plan.window
         if self._source is None:
             return open_frames(plan)
-        reader = LiveReader(
+        reader = StreamReader(
             self._source,
             plan.media,
             start_pts=window.start_pts,
@@ -303,7 +299,7 @@ class _Job:
         workshop: "Workshop",
         frames: "SourceFrames",
         timeline: Timeline,
-        writer: "LiveWriter | FrameWriter",
+        writer: "StreamWriter | FrameWriter",
     ) -> "Rendered":
         from vinr_cli.jobs.render import render  # noqa: PLC0415
 
@@ -321,7 +317,7 @@ class _Job:
         encoder = self._plan.encoder if sink is None else _into_pipe(self._plan.encoder)
         return open_writer(replace(self._plan, encoder=encoder), path, timeline, sink)
 
-    def _mux_to(self, file: "Path | Outlet", timeline: Timeline) -> "Callable[[int], LiveMux]":
+    def _mux_to(self, file: "Path | Outlet", timeline: Timeline) -> "Callable[[int], StreamMux]":
         """What makes the muxer, once the first output frame's time is known."""
         plan = self._plan
         target = Target(
@@ -337,9 +333,9 @@ class _Job:
             color=plan.encoder.color,
         )
 
-        def open_mux(pts: int) -> LiveMux:
+        def open_mux(pts: int) -> StreamMux:
             origin = pts * timeline.time_base
-            return LiveMux(target, origin, origin if self._first is None else self._first)
+            return StreamMux(target, origin, origin if self._first is None else self._first)
 
         return open_mux
 

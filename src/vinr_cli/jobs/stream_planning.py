@@ -7,12 +7,15 @@ from vinr_cli.errors import UsageError
 from vinr_cli.jobs.plan import Plan
 from vinr_cli.jobs.planning import plan_upscale, refuse_request, settle_plan
 from vinr_cli.jobs.window import stream_window
-from vinr_cli.media.base.opening import open_input
-from vinr_cli.media.join.side_tracks import FileTracks, SideTracks, streams_along
-from vinr_cli.media.join.stream_mux import Head
-from vinr_cli.media.join.streams import told
-from vinr_cli.media.read.info import MediaInfo, Timestamps, dropping_alpha, without_deinterlacing
-from vinr_cli.media.read.stream import LiveSource
+from vinr_cli.media.base import open_input
+from vinr_cli.media.join import FileTracks, Head, SideTracks, streams_along, told
+from vinr_cli.media.read import (
+    MediaInfo,
+    StreamSource,
+    Timestamps,
+    dropping_alpha,
+    without_deinterlacing,
+)
 from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
 
 _UNKNOWN = Timestamps((), 0, 0, None, False, None, None, None)
@@ -46,7 +49,7 @@ def plan_stream(spec: JobSpec, media: MediaInfo) -> Plan:
 
 
 def plan_piped(
-    spec: JobSpec, source: LiveSource | None, stack: ExitStack
+    spec: JobSpec, source: StreamSource | None, stack: ExitStack
 ) -> tuple[Plan, SideTracks, Head]:
     """The plan of a job with a pipe at one end or both, and what comes along.
 

@@ -6,9 +6,7 @@ from pathlib import Path
 from vinr_cli.errors import OutputError, OutputExistsError
 from vinr_cli.jobs.pictures import require_pictures
 from vinr_cli.jobs.plan import Plan
-from vinr_cli.media.base.codecs import IMAGES
-from vinr_cli.media.base.listing import is_listing, list_pictures
-from vinr_cli.media.base.names import temporary_name
+from vinr_cli.media.base import IMAGES, is_listing, list_pictures, temporary_name
 from vinr_cli.plan.job import STDIO
 
 

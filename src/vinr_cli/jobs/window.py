@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from vinr_cli.errors import InputError, UsageError
 from vinr_cli.jobs.plan import Window
-from vinr_cli.media.read.info import MediaInfo, Timestamps, VideoInfo
+from vinr_cli.media.read import MediaInfo, Timestamps, VideoInfo
 from vinr_cli.plan.holds import Hold, longest_hold
 from vinr_cli.plan.job import JobSpec
 from vinr_cli.plan.timeline import (

@@ -71,7 +71,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """What a `LiveMux` writes.
+    """What a `StreamMux` writes.
 
     Attributes:
         file: A path, or standard output.
@@ -98,7 +98,7 @@ class Target:
     color: ColorSpec
 
 
-class LiveMux:
+class StreamMux:
     """Writes a container from an encoder's packets, in a thread of its own.
 
     Args:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from vinr_cli.errors import VinrError
 from vinr_cli.media.base.pipe import Outlet, reader_gone
-from vinr_cli.media.join.stream_mux import LiveMux
+from vinr_cli.media.join.stream_mux import StreamMux
 from vinr_cli.media.write.writer import FrameWriter
 
 _JOIN_SECONDS = 2.0
 """Time that an aborted thread gets to notice."""
 
 
-class LiveWriter:
+class StreamWriter:
     """Takes frames as `engine.stream.Writer` does, and writes a container or raw video from them.
 
     Args:
@@ -34,11 +34,11 @@ class LiveWriter:
     def __init__(
         self,
         open_encoder: Callable[[int], FrameWriter],
-        open_mux: Callable[[int], LiveMux] | None,
+        open_mux: Callable[[int], StreamMux] | None,
         outlet: Outlet | None,
         cancel: Callable[[], None],
     ) -> None:
-        self.mux: LiveMux | None = None
+        self.mux: StreamMux | None = None
         self._open_encoder = open_encoder
         self._open_mux = open_mux
         self._outlet = outlet
@@ -131,7 +131,7 @@ class LiveWriter:
         finally:
             os.close(sink)
 
-    def _copy(self, mux: LiveMux, source: int) -> None:
+    def _copy(self, mux: StreamMux, source: int) -> None:
         """The thread: packets from the pipe to the target."""
         with os.fdopen(source, "rb", buffering=0) as coded:
             try:

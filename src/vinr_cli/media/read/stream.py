@@ -31,7 +31,7 @@ NAME = Path(STDIN_NAME)
 _HINT = "Send Matroska, NUT, MPEG-TS or y4m: MP4 may need to be read from its end."
 
 
-class LiveSource:
+class StreamSource:
     """Standard input, or another descriptor, as a source; use as a context manager.
 
     What is needed to describe it is read at once, and read again when decoding begins.
@@ -88,7 +88,7 @@ def _understood(inlet: Inlet) -> Iterator[None]:
         raise InputError(error.subject, error.cause, error.fix or _HINT) from error
 
 
-class LiveReader(FrameReader):
+class StreamReader(FrameReader):
     """`FrameReader` of a stream: once, from its beginning.
 
     Args:
@@ -104,7 +104,7 @@ class LiveReader(FrameReader):
 
     def __init__(
         self,
-        source: LiveSource,
+        source: StreamSource,
         media: MediaInfo,
         *,
         start_pts: int | None = None,
@@ -125,7 +125,7 @@ class LiveReader(FrameReader):
         """A stream is there, or it could not have been described."""
 
     def close(self) -> None:
-        """Nothing: the stream belongs to its `LiveSource`."""
+        """Nothing: the stream belongs to its `StreamSource`."""
 
     def _opened(self) -> InputContainer:
         return self._source.container
