@@ -42,7 +42,7 @@ def test_the_plan_of_a_constant_rate(source: Path) -> None:
     assert plan.frames == 40
     assert plan.duration == Fraction(2, 5)
     assert plan.output == source.with_name("in-3.5x-100fps.mp4")
-    assert plan.window.cut is None
+    assert plan.window.kept_span is None
     assert plan.encoder.encoder == "libx264"
 
 
@@ -94,7 +94,7 @@ def test_start_and_end_are_frame_exact(
     assert window.start_pts == (first * STEP or None)
     assert window.end_pts == (None if after == 10 else after * STEP)
     assert window.duration == Fraction(after - first, 25)
-    assert (window.cut is None) == (after - first == 10)
+    assert (window.kept_span is None) == (after - first == 10)
 
 
 def test_an_output_folder_gets_the_planned_name(source: Path, tmp_path: Path) -> None:

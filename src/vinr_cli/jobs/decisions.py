@@ -185,7 +185,7 @@ def _colour(plan: Plan) -> Iterator[Decision]:
     """What the numbers mean, in and out."""
     video, encoder = plan.media.video, plan.encoder
     given, made = video.color, encoder.color
-    lines = video.width if (video.rotation or plan.turn) % 180 else video.height
+    lines = video.width if (video.rotation or plan.rotation_applied) % 180 else video.height
     guess = matrix_guess(video.color, lines)
     yield Decision(
         "colour",
@@ -213,8 +213,8 @@ def _geometry(plan: Plan) -> Iterator[Decision]:
     if video.mirrored:
         text = "the pixels are mirrored, left to right"
         yield Decision("mirror", text, "mirrored, left to right")
-    if plan.turn:
-        text = f"turned by {plan.turn} degrees, pixel for pixel"
+    if plan.rotation_applied:
+        text = f"turned by {plan.rotation_applied} degrees, pixel for pixel"
         yield Decision("rotation", text, text)
     elif video.rotation:
         text = f"{video.rotation} degrees, which players turn by"

@@ -305,7 +305,7 @@ def _assemble(
         subtitles=spec.subtitles,
         tags=tags(plan),
         shift=ending.shift,
-        cut=plan.window.cut,
+        kept_span=plan.window.kept_span,
         stretch=spec.rate.value if slow else None,
         ffmpeg=plan.encoder.ffmpeg,
         notices=notices,
@@ -329,7 +329,7 @@ def _assemble(
     )
     if "audio" in streams:
         heard = spec.input if plan.media.reopens else None
-        told = check_sound(whole, heard, plan.window.cut)
+        told = check_sound(whole, heard, plan.window.kept_span)
         if told:
             report(Notice(told, str(spec.input)))
 

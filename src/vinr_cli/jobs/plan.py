@@ -25,8 +25,8 @@ class Window:
             is one frame of the constant rate.
         rate: Constant frame rate of the source; None if it varies.
         duration: Seconds from the first frame's start to the last one's end.
-        cut: Seconds on the source's clock from and until which other tracks are kept; None for
-            all.
+        kept_span: Seconds on the source's clock from and until which other tracks are kept; None
+            for all.
         longest: The frame that is shown longest.
     """
 
@@ -36,7 +36,7 @@ class Window:
     last_duration: int | None
     rate: Fraction | None
     duration: Fraction
-    cut: tuple[Fraction, Fraction | None] | None
+    kept_span: tuple[Fraction, Fraction | None] | None
     longest: Hold
 
 
@@ -73,8 +73,9 @@ class Plan:
         notices: What the user should know about all this.
         cadence: Which source frames are new; None if repeats are not looked for.
         deblocking: What is done about traces of codecs; None if the model has one strength only.
-        turn: Degrees by which frames are turned clockwise before they are encoded, where the
-            format cannot ask players to do so; `media` says that nothing is left to turn then.
+        rotation_applied: Degrees by which frames are turned clockwise before they are encoded,
+            where the format cannot ask players to do so; `media` says that nothing is left to turn
+            then.
         aspect: Width of an output pixel over its height, before it is turned.
         tracks: What becomes of everything in the source beside its main video.
         worker: What does the work; None before it is opened.
@@ -93,7 +94,7 @@ class Plan:
     notices: tuple[str, ...]
     cadence: Cadence | None = None
     deblocking: Deblocking | None = None
-    turn: int = 0
+    rotation_applied: int = 0
     aspect: Fraction = Fraction(1)
     tracks: tuple[Fate, ...] = ()
     worker: Worker | None = None
@@ -102,4 +103,4 @@ class Plan:
     def stored(self) -> tuple[int, int]:
         """(width, height) of a frame in the file: `size`, turned."""
         width, height = self.size
-        return (height, width) if self.turn in (90, 270) else (width, height)
+        return (height, width) if self.rotation_applied in (90, 270) else (width, height)

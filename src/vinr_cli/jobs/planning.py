@@ -33,7 +33,7 @@ from vinr_cli.plan.holds import TOLD_SECONDS, require_bounded
 from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SizeRequest, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
 from vinr_cli.plan.sizes import output_size
-from vinr_cli.plan.timeline import count_frames, output_rate, stretch
+from vinr_cli.plan.timeline import count_frames, output_rate, slow_factor
 
 MAX_RATE = 1000
 """Greatest output rate, frames per second, unless the source's own is greater."""
@@ -94,7 +94,7 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
     video = media.video
     rate = output_rate(spec.rate, window.rate)
     frames = count_frames(spec.rate, window.frames, window.duration)
-    duration = window.duration * stretch(spec.rate)
+    duration = window.duration * slow_factor(spec.rate)
     if window.frames:
         _refuse_rate(spec, window, frames)
     suffix, encoder = _encoder(spec, video, rate)
@@ -102,12 +102,12 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
     size = output_size(
         spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation
     )
-    media, encoder, turn = _turned(media, encoder)
+    media, encoder, rotation = _turned(media, encoder)
     if encoder.container == "webp" and max(size) > MAX_WEBP_SIDE:
         cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
         raise UsageError("webp", cause, "Choose another format.")
     extra = spec.encode.extra
-    stored = size[::-1] if turn % 180 else size
+    stored = size[::-1] if rotation % 180 else size
     if needs_trial(encoder, stored, extra):
         try_encoder(encoder, stored, rate=rate, extra=extra)
     aspect = sample_aspect(spec.size, video, size)
@@ -139,7 +139,7 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
         deblocking=settle_deblocking(
             spec, media, timestamps, bounds, same_size=size == (video.width, video.height)
         ),
-        turn=turn,
+        rotation_applied=rotation,
         aspect=aspect,
         tracks=tracks,
     )
@@ -284,13 +284,13 @@ def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:
     first = window.start_pts
     if first is None:
         first = timestamps.pts[0] if timestamps.pts else 0
-    return Times(shift=first * video.time_base, cut=window.cut)
+    return Times(shift=first * video.time_base, kept_span=window.kept_span)
 
 
 def _tracks(
     spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Times, *, steady: bool
 ) -> tuple[Fate, ...]:
-    """What becomes of the source's other streams; of what streams itself, `livemux` says it."""
+    """What becomes of the source's other streams; `streams_along` says it of a pipe."""
     if STDIO in (spec.input, spec.output):
         return ()
     slow = spec.rate.kind is RateKind.SLOW_MOTION

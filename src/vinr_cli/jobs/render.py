@@ -265,7 +265,7 @@ def _stream(
         source=plan.media.video.color,
         target=plan.encoder.color,
         time_base=plan.media.video.time_base,
-        keep_clock=plan.window.cut is None,
+        keep_clock=plan.window.kept_span is None,
         last_duration=plan.window.last_duration,
         total=plan.frames or None,
         report=report,
@@ -293,7 +293,7 @@ def open_writer(plan: Plan, path: Path, timeline: Timeline, sink: int | None = N
         rate=timeline.rate,
         options=plan.spec.encode,
         sample_aspect=plan.aspect,
-        turn=plan.turn,
+        rotation=plan.rotation_applied,
         encoder=plan.encoder,
         sink=sink,
     )

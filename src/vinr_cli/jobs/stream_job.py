@@ -32,7 +32,7 @@ from vinr_cli.media.read import StreamReader, StreamSource
 from vinr_cli.media.write import Encoder
 from vinr_cli.plan.holds import Hold, require_bounded
 from vinr_cli.plan.job import STDIO, JobSpec
-from vinr_cli.plan.timeline import Timeline, stretch
+from vinr_cli.plan.timeline import Timeline, slow_factor
 
 if TYPE_CHECKING:
     from vinr_cli.jobs.render import Rendered, Workshop
@@ -327,8 +327,8 @@ class _Job:
             side=self._side,
             tags=tags(plan),
             head=self._head,
-            cut=plan.window.cut,
-            stretch=stretch(plan.spec.rate),
+            kept_span=plan.window.kept_span,
+            stretch=slow_factor(plan.spec.rate),
             rate=plan.rate,
             color=plan.encoder.color,
         )

@@ -55,7 +55,7 @@ def file_window(spec: JobSpec, media: MediaInfo, timestamps: Timestamps) -> Wind
         last_duration=hold,
         rate=rate,
         duration=duration,
-        cut=_cut(pts, start, end, media),
+        kept_span=_kept_span(pts, start, end, media),
         longest=longest,
     )
 
@@ -96,7 +96,7 @@ def _kept(spec: JobSpec, times: list[Fraction]) -> tuple[int, int]:
     return start, end
 
 
-def _cut(
+def _kept_span(
     pts: tuple[int, ...], start: int, end: int, media: MediaInfo
 ) -> tuple[Fraction, Fraction | None] | None:
     """The span of the source's clock that is used; None for all of it.
@@ -126,9 +126,9 @@ def stream_window(spec: JobSpec, media: MediaInfo) -> Window:
         for time in (spec.start or None, spec.end)
     ]
     start, end = bounds
-    cut = None
+    kept_span = None
     if start is not None or end is not None:
-        cut = (
+        kept_span = (
             before_all(first * tick, media) if start is None else start * tick,
             None if end is None else end * tick,
         )
@@ -139,7 +139,7 @@ def stream_window(spec: JobSpec, media: MediaInfo) -> Window:
         last_duration=None,
         rate=rate,
         duration=Fraction(0),
-        cut=cut,
+        kept_span=kept_span,
         longest=Hold(Fraction(0), Fraction(0)),
     )
 

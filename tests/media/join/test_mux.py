@@ -416,7 +416,7 @@ def test_a_cut_takes_the_sound_along(clicking: Make, packets: Packets, bench: Be
     part = bench.part(".mp4", [40 * k for k in range(20)], Fraction(1, 1000), Fraction(25))
     start = Fraction(6, 10)
 
-    out = bench.finish(part, info, ".mp4", shift=start, cut=(start, start + Fraction(8, 10)))
+    out = bench.finish(part, info, ".mp4", shift=start, kept_span=(start, start + Fraction(8, 10)))
 
     assert abs(click(out) - Fraction(4, 10)) < 2 * MILLISECOND
     sound = packets(out)
@@ -431,7 +431,7 @@ def test_a_cut_and_a_stretch_go_together(clicking: Make, bench: Bench) -> None:
     start = Fraction(6, 10)
 
     out = bench.finish(
-        part, probe(source), ".mp4", shift=start, cut=(start, start + Fraction(8, 10)),
+        part, probe(source), ".mp4", shift=start, kept_span=(start, start + Fraction(8, 10)),
         stretch=Fraction(2),
     )  # fmt: skip
 
@@ -559,7 +559,7 @@ def test_chapters_and_text_follow_cut_and_stretch(
     start = Fraction(5, 10)
 
     out = bench.finish(
-        part, probe(rich), ".mkv", shift=start, cut=(start, start + Fraction(4, 10)),
+        part, probe(rich), ".mkv", shift=start, kept_span=(start, start + Fraction(4, 10)),
         stretch=Fraction(2),
     )  # fmt: skip
 

@@ -63,7 +63,7 @@ def test_no_subtitle_outlasts_the_end(
     out = tmp_path / f"out.{suffix}"
 
     finish(
-        part, probe(rich), out, cut=(Fraction(0), Fraction(1)), ffmpeg=ffmpeg, notices=[],
+        part, probe(rich), out, kept_span=(Fraction(0), Fraction(1)), ffmpeg=ffmpeg, notices=[],
     )  # fmt: skip
 
     with av.open(out) as container:
@@ -156,8 +156,8 @@ def test_a_second_video_follows_cut_and_stretch(
     start = Fraction(4, 10)
 
     finish(
-        part, probe(source), out, shift=start, cut=(start, Fraction(14, 10)), stretch=Fraction(2),
-        ffmpeg=ffmpeg, notices=[],
+        part, probe(source), out, shift=start, kept_span=(start, Fraction(14, 10)),
+        stretch=Fraction(2), ffmpeg=ffmpeg, notices=[],
     )  # fmt: skip
 
     times = [t for t, _ in decoded(out, "video", 1)]

@@ -80,7 +80,7 @@ def finish(
     subtitles: bool = True,
     tags: Mapping[str, str] | None = None,
     shift: Fraction = ZERO,
-    cut: tuple[Fraction, Fraction | None] | None = None,
+    kept_span: tuple[Fraction, Fraction | None] | None = None,
     stretch: Fraction | None = None,
     ffmpeg: Path,
     notices: list[str],
@@ -102,7 +102,7 @@ def finish(
         shift: Seconds to subtract from the source tracks' times: by how much the source's time of
             the first output frame is greater than the time that the frame was written with. 0
             where the frames keep their times.
-        cut: Source times, in seconds on the clock of the source's PTS, from and until which
+        kept_span: Source times, in seconds on the clock of the source's PTS, from and until which
             other tracks are kept; None keeps all.
         stretch: Factor of slow motion; sound is re-encoded at its own pitch and that tempo.
         ffmpeg: The binary that converts what cannot be copied.
@@ -125,8 +125,9 @@ def finish(
         with writing(target), tempfile.TemporaryDirectory(dir=target.parent) as folder:
             film_file = Path(folder) / "film.mp4"
             finish(
-                video, source, film_file, audio=False, subtitles=False, shift=shift, cut=cut,
-                stretch=stretch, ffmpeg=ffmpeg, notices=[], last_duration=last_duration,
+                video, source, film_file, audio=False, subtitles=False, shift=shift,
+                kept_span=kept_span, stretch=stretch, ffmpeg=ffmpeg, notices=[],
+                last_duration=last_duration,
             )  # fmt: skip
             _RENDERERS[form](ffmpeg, film_file, target)
             for text in (tags or {}).values() if form in _COMMENTS else ():
@@ -136,8 +137,8 @@ def finish(
         film = read_film([video] if isinstance(video, Path) else video)
         base = film.origin
         if form not in NO_START:
-            base = clock_base(source, film.origin, shift, cut)
-        times = Times(film.origin, shift, stretch or ONE, base, cut)
+            base = clock_base(source, film.origin, shift, kept_span)
+        times = Times(film.origin, shift, stretch or ONE, base, kept_span)
         mux = _Mux(
             stack, source, target, form, ffmpeg, notices, times, audio, subtitles, tags or {}
         )
@@ -231,7 +232,7 @@ class _Mux:
             raise OutputError(self.target, "AVI cannot hold a variable frame rate")
         if codec_name(video) == "hevc" and self.form in ("mp4", "mov"):
             picture.codec_context.codec_tag = "hvc1"
-        self._turn(picture)
+        self._mark_rotation(picture)
         return picture
 
     def _is_full_apart(self, video: VideoStream) -> bool:
@@ -252,14 +253,14 @@ class _Mux:
             label = next((s.metadata["timecode"] for s in source.streams if is_timecode(s)), None)
         if label is None or rate is None or self.form not in TIMECODE_FORMATS:
             return
-        cut, first = self.times.cut, (info.start_pts or 0) * info.time_base
-        later = ZERO if cut is None else max(cut[0] - first, ZERO)
+        span, first = self.times.kept_span, (info.start_pts or 0) * info.time_base
+        later = ZERO if span is None else max(span[0] - first, ZERO)
         new = moved(label, info.rate or rate, rate, later)
         if new is not None:
             picture.metadata["timecode"] = new
             self.counted = self.form in ("mov", "mp4")
 
-    def _turn(self, picture: VideoStream) -> None:
+    def _mark_rotation(self, picture: VideoStream) -> None:
         """Keep the rotation as a mark, so that the result is shown upright."""
         degrees = self.source.video.rotation
         if degrees and self.form in KEEP_ROTATION:
@@ -352,9 +353,9 @@ class _Mux:
         info = next(t for t in self.source.tracks if t.index == stream.index)
         channels = info.channels or 2
         codec = audio_codec(self.form)
-        cut = self.times.cut or (None, None)
+        span = self.times.kept_span or (None, None)
         start = info.start or ZERO
-        begin = self.times(start if cut[0] is None else max(start, cut[0]))
+        begin = self.times(start if span[0] is None else max(start, span[0]))
         lead = begin if self.form in NO_START else ZERO
 
         def convert(scratch: Path) -> None:
@@ -367,8 +368,8 @@ class _Mux:
                 codec=codec,
                 channels=channels,
                 stretch=self.times.stretch,
-                start=cut[0],
-                end=cut[1],
+                start=span[0],
+                end=span[1],
                 lead=lead,
             )
 

@@ -14,7 +14,7 @@ from vinr_cli.media.base.borders import LIBRARY_ERRORS, AnyPacket, words_of
 from vinr_cli.media.base.opening import open_input
 
 _EDGE = Fraction(1, 2)
-"""Seconds before a cut whose packets may reach into it."""
+"""Seconds before a kept span whose packets may reach into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,15 @@ def find_damage(path: Path) -> tuple[Damage, ...]:
 
 
 def check_sound(
-    path: Path, source: Path | None, cut: tuple[Fraction, Fraction | None] | None = None
+    path: Path, source: Path | None, kept_span: tuple[Fraction, Fraction | None] | None = None
 ) -> str:
     """Demand that the sound of a finished file can be decoded wherever its source's can.
 
     Args:
         path: The finished file.
         source: The file that its sound is from; None if there is none.
-        cut: Times of the source, in seconds, from and until which its sound was used; None for
-            all.
+        kept_span: Times of the source, in seconds, from and until which its sound was used; None
+            for all.
 
     Returns:
         What is damaged in the source already, for people; empty if nothing is.
@@ -78,7 +78,7 @@ def check_sound(
         found = find_damage(path)
     except (InputError, *LIBRARY_ERRORS) as error:
         raise VerificationError(path, f"cannot be read back: {words_of(error)}") from error
-    before = () if source is None else _damage_before(source, cut)
+    before = () if source is None else _damage_before(source, kept_span)
     if len(found) > len(before):
         raise VerificationError(path, str(found[0]))
     if not before:
@@ -89,18 +89,18 @@ def check_sound(
 
 
 def _damage_before(
-    source: Path, cut: tuple[Fraction, Fraction | None] | None
+    source: Path, span: tuple[Fraction, Fraction | None] | None
 ) -> tuple[Damage, ...]:
     """What of a source's sound cannot be decoded, as far as it was used and can be read."""
     try:
         found = find_damage(source)
     except (InputError, *LIBRARY_ERRORS):
         return ()
-    return tuple(d for d in found if cut is None or d.time is None or _within(d.time, cut))
+    return tuple(d for d in found if span is None or d.time is None or _within(d.time, span))
 
 
-def _within(time: Fraction, cut: tuple[Fraction, Fraction | None]) -> bool:
-    return cut[0] - _EDGE <= time and (cut[1] is None or time < cut[1])
+def _within(time: Fraction, span: tuple[Fraction, Fraction | None]) -> bool:
+    return span[0] - _EDGE <= time and (span[1] is None or time < span[1])
 
 
 def _decodable(stream: AudioStream) -> bool:

@@ -27,7 +27,7 @@ from vinr_cli.media.join.chapters import moved_chapters
 from vinr_cli.media.join.mux import KEEP_ROTATION, MAX_MOVIE_SCALE
 from vinr_cli.media.join.side_tracks import SideTracks
 from vinr_cli.media.join.timecode import TIMECODE_FORMATS, moved
-from vinr_cli.media.join.times import ONE, Times, clock_base
+from vinr_cli.media.join.times import ONE, ZERO, Times, clock_base
 from vinr_cli.media.join.tracks import add_copy, kept_tags
 from vinr_cli.media.read.info import MediaInfo
 
@@ -80,7 +80,7 @@ class Target:
         side: Its other streams.
         tags: What the container says of how it was made.
         head: What the source's header says beside its streams.
-        cut: As of `Times`.
+        kept_span: As of `Times`.
         stretch: Factor of slow motion, 1 for none.
         rate: Output frames per second if constant, else None.
         color: Colours of the video.
@@ -92,7 +92,7 @@ class Target:
     side: SideTracks
     tags: dict[str, str]
     head: Head
-    cut: tuple[Fraction, Fraction | None] | None
+    kept_span: tuple[Fraction, Fraction | None] | None
     stretch: Fraction
     rate: Fraction | None
     color: ColorSpec
@@ -115,8 +115,8 @@ class StreamMux:
     def __init__(self, target: Target, origin: Fraction, first: Fraction) -> None:
         shift = first - origin
         self._target = target
-        base = clock_base(target.source, origin, shift, target.cut)
-        self._times = Times(origin, shift, target.stretch, base, target.cut)
+        base = clock_base(target.source, origin, shift, target.kept_span)
+        self._times = Times(origin, shift, target.stretch, base, target.kept_span)
         self.last_hold: Fraction | None = None
         self.frames = 0
 
@@ -140,11 +140,11 @@ class StreamMux:
             with out:
                 picture = self._add_picture(out, video)
                 self._target.side.attach(out, self._times)
-                head, cut = self._target.head, self._target.cut
+                head, span = self._target.head, self._target.kept_span
                 out.metadata.update(kept_tags(dict(self._target.source.metadata)))
                 out.metadata.pop("timecode", None)  # of the source's rate
                 out.metadata.update(self._target.tags)
-                end = None if cut is None or cut[1] is None else self._times(cut[1])
+                end = None if span is None or span[1] is None else self._times(span[1])
                 out.set_chapters(moved_chapters(head.chapters, self._times, end))
                 for packet in self._timed(film, picture):
                     stamp = float((packet.dts or 0) * (packet.time_base or ONE))
@@ -193,7 +193,8 @@ class StreamMux:
         if label is None or target.rate is None or target.form not in TIMECODE_FORMATS:
             return
         first = (info.start_pts or 0) * info.time_base
-        later = Fraction(0) if target.cut is None else max(target.cut[0] - first, Fraction(0))
+        span = target.kept_span
+        later = ZERO if span is None else max(span[0] - first, ZERO)
         new = moved(label, info.rate or target.rate, target.rate, later)
         if new is not None:
             picture.metadata["timecode"] = new

@@ -23,29 +23,29 @@ class Times:
         shift: Seconds that the source's clock is ahead.
         stretch: Factor of slow motion, 1 for none.
         base: Seconds taken off everything.
-        cut: First source time to keep and first to drop again; None keeps all.
+        kept_span: First source time to keep and first to drop again; None keeps all.
     """
 
     origin: Fraction = Fraction(0)
     shift: Fraction = Fraction(0)
     stretch: Fraction = ONE
     base: Fraction = Fraction(0)
-    cut: tuple[Fraction, Fraction | None] | None = None
+    kept_span: tuple[Fraction, Fraction | None] | None = None
 
     def __call__(self, time: Fraction) -> Fraction:
         """The result's time of a source time, in seconds."""
         return self.origin + self.stretch * (time - self.shift - self.origin) - self.base
 
     def kept(self, start: Fraction, length: Fraction) -> Fraction:
-        """How much of a span from `start` on lies before the cut's end, in seconds."""
-        last = None if self.cut is None else self.cut[1]
+        """How much of a span from `start` on lies before the kept span's end, in seconds."""
+        last = None if self.kept_span is None else self.kept_span[1]
         return length if last is None else max(min(length, last - start), Fraction(0))
 
     def keeps(self, start: Fraction, end: Fraction) -> bool:
         """Whether any of a span of source time is kept."""
-        if self.cut is None:
+        if self.kept_span is None:
             return True
-        first, last = self.cut
+        first, last = self.kept_span
         return (end > first or start >= first) and (last is None or start < last)
 
 
@@ -88,7 +88,7 @@ def clock_base(
     source: MediaInfo,
     origin: Fraction,
     shift: Fraction,
-    cut: tuple[Fraction, Fraction | None] | None,
+    kept_span: tuple[Fraction, Fraction | None] | None,
 ) -> Fraction:
     """Seconds to take off all times, of sound and picture alike.
 
@@ -97,6 +97,6 @@ def clock_base(
     if origin < 0 or source.container not in _OWN_CLOCK:
         return min(origin, ZERO)
     starts = [t.start - shift for t in source.tracks if t.kind == "audio" and t.start is not None]
-    if cut is not None:
-        starts = [max(s, cut[0] - shift) for s in starts]
+    if kept_span is not None:
+        starts = [max(s, kept_span[0] - shift) for s in starts]
     return max(min([origin, *starts]), ZERO)

@@ -68,7 +68,7 @@ class Track:
     sent: int = 0
 
     def retime(self, packet: AnyPacket) -> Timed | None:
-        """Move a packet to the result's clock; None if the cut drops it."""
+        """Move a packet to the result's clock; None if it is outside of the kept span."""
         tb = self.source.time_base or ONE
         if packet.pts is None and packet.dts is None:
             packet.pts = packet.dts = 0
@@ -186,14 +186,14 @@ def is_moving(stream: Stream) -> bool:
 def coding_of(path: Path, stream: Stream, times: Times) -> Coding:
     """Read which packets of a further video are kept, and when they are to be decoded.
 
-    A cut keeps packets from the first key frame in it on, so that they can be decoded.
+    Of a kept span packets are kept from its first key frame on, so that they can be decoded.
 
     Raises:
         InputError: If the file cannot be opened.
     """
     tick, first, last = stream.time_base or ONE, None, None
-    if times.cut is not None:
-        first, last = times.cut
+    if times.kept_span is not None:
+        first, last = times.kept_span
     coded: list[int] = []
     with reading(path), open_input(path) as container:
         for packet in container.demux(container.streams[stream.index]):

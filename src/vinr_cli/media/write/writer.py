@@ -2,7 +2,7 @@
 
 Raw frames go to ffmpeg through a pipe as NUT, the one container that carries raw video of any
 pixel format with any time base. ffmpeg is told to keep every time as it is. The part starts at time
-zero; what was taken off stands in its metadata, and `mux.finish` puts it back.
+zero; what was taken off stands in its metadata, and `join.mux.finish` puts it back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class FrameWriter:
         rate: Frames per second if the rate is constant, else None.
         options: How to encode.
         sample_aspect: Width of a pixel over its height.
-        turn: Degrees (0, 90, 180, 270) by which frames are turned clockwise on their way to the
+        rotation: Degrees (0, 90, 180, 270) by which frames are turned clockwise on their way to the
             encoder, for formats that cannot ask players to do so.
         metadata: Tags for the part's container.
         encoder: The settled encoder, if the caller has one already; None settles it by `options`
@@ -78,7 +78,7 @@ class FrameWriter:
         rate: Fraction | None,
         options: EncodeOptions,
         sample_aspect: Fraction = Fraction(1),
-        turn: int = 0,
+        rotation: int = 0,
         metadata: Mapping[str, str] | None = None,
         encoder: Encoder | None = None,
         sink: int | None = None,
@@ -98,7 +98,7 @@ class FrameWriter:
         self._time_base = time_base
         self._rate = rate
         self._sample_aspect = sample_aspect
-        self._turn = turn
+        self._rotation = rotation
         self._metadata = dict(metadata or {})
         self._origin = 0
         self._last: int | None = None
@@ -237,4 +237,4 @@ class FrameWriter:
         shape = self._sample_aspect
         upload = f",{self.encoder.upload}" if self.encoder.upload else ""
         aspect = f"setsar={shape.numerator}/{shape.denominator}"
-        return f"setparams={':'.join(marks)},{aspect}{_TURNS[self._turn]}{upload}"
+        return f"setparams={':'.join(marks)},{aspect}{_TURNS[self._rotation]}{upload}"
