@@ -26,9 +26,9 @@ from vinr_cli.evaluate.compare import (
     packaged_chooser,
     score_clip,
 )
-from vinr_cli.media.degrade import parse
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.vmaf import has_vmaf
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.measure.degradation import parse
+from vinr_cli.media.measure.vmaf import has_vmaf
 from vinr_cli.plan.job import EncodeOptions
 
 

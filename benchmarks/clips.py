@@ -4,7 +4,7 @@ import subprocess
 from fractions import Fraction
 from pathlib import Path
 
-from vinr_cli.media.ffmpeg import find_ffmpeg
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.plan.job import EncodeOptions
 
 

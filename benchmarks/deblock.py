@@ -25,8 +25,8 @@ from vinr_cli.evaluate.compare import (
     network_method,
     score_clip,
 )
-from vinr_cli.media.degrade import parse
-from vinr_cli.media.quantizers import Coarseness
+from vinr_cli.media.measure.degradation import parse
+from vinr_cli.media.read.quantizers import Coarseness
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.weights.deblock import plain_of, strength_for
 from vinr_cli.weights.load import load_model, move_along

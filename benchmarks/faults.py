@@ -34,10 +34,10 @@ import odd_clips
 from fuzz import make_weights
 from kill_resume import write_clip
 
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.mux import decode_all
-from vinr_cli.media.probe import probe
-from vinr_cli.media.sound import find_damage
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.join.sound import find_damage
+from vinr_cli.media.join.verification import decode_all
+from vinr_cli.media.read.describe import probe
 from vinr_cli.plan.job import EncodeOptions
 
 FRAMES, PART = 120, 40
@@ -247,11 +247,11 @@ def slowly(self, times):
     return whole(self, times)
 PairRenderer.render_all = slowly
 """
-_QUICK_STALL = "import vinr_cli.media.writer as w; w._STALL_SECONDS = 3.0"
+_QUICK_STALL = "import vinr_cli.media.write.process as w; w._STALL_SECONDS = 3.0"
 _QUOTA = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
 _READ_ERROR = """
 import av.error
-from vinr_cli.media.reader import FrameReader
+from vinr_cli.media.read.reader import FrameReader
 whole = FrameReader._packets
 def broken(self, *given):
     for count, packet in enumerate(whole(self, *given)):
@@ -494,19 +494,19 @@ class Case:
     said: str = ""
 
 
-_UPSCALE, _RENDER = "vinr_cli.jobs.upscale", "vinr_cli.jobs.render"
+_UPSCALE, _RENDER = "vinr_cli.jobs.file_job", "vinr_cli.jobs.render"
 CASES = (
     Case("kill -9 while it plans", -9, _kill_at(f"{_UPSCALE}.fingerprint")),
     Case("kill -9 while weights are loaded", -9, _kill_at(f"{_RENDER}.load_model")),
     Case("kill -9 while the work folder is opened", -9,
-         _kill_at("vinr_cli.jobs.manifest.write_json")),
+         _kill_at("vinr_cli.jobs.ledger.write_json")),
     Case("kill -9 while frames are made", -9, lambda b: b.signalled(signal.SIGKILL), keeps=True),
     Case("kill -9 between a part's name and its record", -9,
-         _kill_at("vinr_cli.jobs.manifest.write_json", count=4), keeps=True),
+         _kill_at("vinr_cli.jobs.ledger.write_json", count=4), keeps=True),
     Case("kill -9 while parts are joined", -9,
-         _kill_at("vinr_cli.media.mux._constant_rate"), keeps=True),
+         _kill_at("vinr_cli.media.join.mux._constant_rate"), keeps=True),
     Case("kill -9 while the file is checked", -9,
-         _kill_at("vinr_cli.media.mux.decode_all"), keeps=True),
+         _kill_at("vinr_cli.media.join.verification.decode_all"), keeps=True),
     Case("kill -9 before the final name", -9,
          _kill_at(f"{_UPSCALE}.remember", after=True), keeps=True),
     Case("kill -9 between the final name and the clean-up", -9,

@@ -213,7 +213,7 @@ def _judge(code: int, said: str, told: Path, output: Path) -> str:
 
 def _judge_output(told: Path, output: Path) -> str:
     """Whether a file that is called finished is what was planned."""
-    from vinr_cli.media.mux import decode_all  # noqa: PLC0415
+    from vinr_cli.media.join.verification import decode_all  # noqa: PLC0415
 
     events = [json.loads(line) for line in told.read_text().splitlines()]
     planned = next(e["frames_out"] for e in events if e["event"] == "planned")

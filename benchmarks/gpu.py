@@ -49,8 +49,8 @@ from vinr_cli.engine.precision import automatic, psnr
 from vinr_cli.engine.stream import QUEUED
 from vinr_cli.engine.transfer import mover_for
 from vinr_cli.events import Event, FramesDone
-from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media.testclip import make_test_clip
+from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.media.measure.testclip import make_test_clip
 from vinr_cli.model.compact import triton_render
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.published import deform

@@ -24,7 +24,7 @@ WORKER = """
 import json, resource, sys
 from fractions import Fraction
 from pathlib import Path
-from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateRequest, SizeRequest
 
 source, target, model, scale, multiplier = sys.argv[1:]

@@ -13,9 +13,11 @@ from typing import Any, cast
 import av
 import numpy as np
 
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.mux import decode_all
-from vinr_cli.media.probe import MediaInfo, probe, scan_timestamps
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.join.verification import decode_all
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.info import MediaInfo
+from vinr_cli.media.read.timestamps import scan_timestamps
 from vinr_cli.plan.job import EncodeOptions
 
 COUNT = 12

@@ -18,8 +18,8 @@ from pathlib import Path
 import av
 from av.video.frame import VideoFrame
 
-from vinr_cli.media.probe import probe
-from vinr_cli.media.reader import FrameReader
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.reader import FrameReader
 from vinr_cli.plan.scenes import DEFAULT_THRESHOLD, is_cut
 
 SIZE = (320, 180)

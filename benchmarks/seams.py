@@ -23,7 +23,7 @@ from hard_clips import grain
 from numpy.typing import NDArray
 
 from vinr_cli.events import Event, PartDone
-from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest
 
 SIZE = (320, 180)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from vinr_cli.media.probe import MediaInfo, probe, scan_timestamps
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.info import MediaInfo
+from vinr_cli.media.read.timestamps import scan_timestamps
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 
-from vinr_cli.media.ffmpeg import find_ffmpeg
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.plan.job import EncodeOptions
 
 VINR = (sys.executable, "-m", "vinr_cli")

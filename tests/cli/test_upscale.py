@@ -11,15 +11,9 @@ from typing import Any
 import pytest
 
 from vinr_cli.cli.app import main
-from vinr_cli.media.probe import probe, scan_timestamps
-from vinr_cli.plan.job import (
-    EncodeOptions,
-    JobSpec,
-    RateKind,
-    RateRequest,
-    SizeRequest,
-    SlowAudio,
-)
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.timestamps import scan_timestamps
+from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest, SlowAudio
 
 Vinr = Callable[..., "subprocess.CompletedProcess[str]"]
 

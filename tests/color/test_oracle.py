@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vinr_cli.color.convert import from_rgb, to_rgb
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting, matrix_tag, plane_shapes
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.formats import pixel_format
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.base.pixel_formats import pixel_format
 from vinr_cli.plan.job import EncodeOptions
 
 SIDE, PATCHES = 16, 8

@@ -19,7 +19,7 @@ from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.stream import QUEUE_FRAMES, REPORT_SECONDS, Stream, Streamed, Stretch
 from vinr_cli.errors import DeviceError, EncoderError, InputError, VinrError
 from vinr_cli.events import Event, FramesDone, silent
-from vinr_cli.media.reader import Frame
+from vinr_cli.media.read.reader import Frame
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.plan.job import RateKind, RateRequest
 from vinr_cli.plan.timeline import Timeline, output_time_base

@@ -25,7 +25,7 @@ from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.stream import Stream
 from vinr_cli.engine.transfer import DirectMover, PinnedMover, mover_for
 from vinr_cli.events import silent
-from vinr_cli.media.reader import Frame
+from vinr_cli.media.read.reader import Frame
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.plan.job import RateKind, RateRequest
 from vinr_cli.plan.timeline import Timeline

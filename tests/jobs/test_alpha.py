@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from vinr_cli.errors import UsageError
-from vinr_cli.jobs.plan_upscale import plan_upscale
-from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.probe import probe
-from vinr_cli.media.sources import probe_source, read_source
+from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.jobs.planning import plan_upscale
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.sources import probe_source, read_source
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest
 
 WIDTH, HEIGHT, RADIUS, STEP = 96, 64, 18, 3

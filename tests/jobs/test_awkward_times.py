@@ -10,7 +10,7 @@ import av
 import pytest
 
 from vinr_cli.events import Event, Notice
-from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.plan.job import JobSpec, RateKind, RateRequest
 
 ClipMaker = Callable[..., Path]

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, matrix_tag, plane_shapes
-from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.formats import pixel_format
-from vinr_cli.media.probe import probe
-from vinr_cli.media.reader import FrameReader
+from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.base.pixel_formats import pixel_format
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.reader import FrameReader
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateRequest, SizeRequest
 
 SIDE, ROWS, COLUMNS = 24, 4, 5

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from vinr_cli.errors import OutputError, UsageError
 from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.decisions import details, tags
-from vinr_cli.jobs.plan_upscale import plan_upscale
-from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.plan.job import EncodeOptions, JobSpec, SizeRequest
 
 ClipMaker = Callable[..., Path]

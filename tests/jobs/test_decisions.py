@@ -12,18 +12,12 @@ import pytest
 from vinr_cli import __version__
 from vinr_cli.events import Event, Planned
 from vinr_cli.jobs.decisions import decisions, details, tags
-from vinr_cli.jobs.plan_upscale import Worker, plan_upscale
-from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.probe import probe
-from vinr_cli.plan.job import (
-    EncodeOptions,
-    JobSpec,
-    RateKind,
-    RateRequest,
-    SizeRequest,
-    SlowAudio,
-)
+from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.jobs.plan import Worker
+from vinr_cli.jobs.planning import plan_upscale
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.read.describe import probe
+from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest, SlowAudio
 
 Made = Callable[[str], Path]
 

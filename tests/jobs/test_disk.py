@@ -7,8 +7,9 @@ import pytest
 
 from vinr_cli.errors import OutputError
 from vinr_cli.jobs import disk
-from vinr_cli.jobs.plan_upscale import Plan, plan_upscale
-from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.jobs.plan import Plan
+from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.plan.job import EncodeOptions, JobSpec
 
 ClipMaker = Callable[..., Path]

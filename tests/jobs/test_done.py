@@ -11,8 +11,8 @@ import pytest
 
 from vinr_cli.errors import OutputExistsError
 from vinr_cli.events import Event, Finished, FramesDone, Notice
-from vinr_cli.jobs import upscale
-from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.jobs import file_job
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.plan.job import JobSpec
 
 STEP = 512
@@ -25,7 +25,7 @@ def killed(clip: ClipMaker, tiny: Path, tmp_path: Path, monkeypatch: pytest.Monk
     source = clip("in.mp4", range(0, 12 * STEP, STEP), sound=Fraction(1, 2))
     spec = JobSpec(source, tmp_path / "out.mp4", model=str(tiny), device="cpu", part_frames=6)
     with monkeypatch.context() as patch:
-        patch.setattr(upscale, "discard", lambda folder: None)
+        patch.setattr(file_job, "discard", lambda folder: None)
         run_upscale(spec)
     assert (tmp_path / "out.mp4.vinr" / "job.json.done").exists()
     return spec

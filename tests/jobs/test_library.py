@@ -5,7 +5,7 @@ import pytest
 
 import vinr_cli
 from vinr_cli.events import Event, Finished, Planned
-from vinr_cli.media.probe import probe
+from vinr_cli.media.read.describe import probe
 from vinr_cli.plan.job import JobSpec
 
 

@@ -19,12 +19,12 @@ from vinr_cli.errors import (
 )
 from vinr_cli.events import Event, Notice, PartDone, Planned
 from vinr_cli.jobs import pictures as target
-from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media import folder
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.probe import probe
-from vinr_cli.media.stills import decode, look
-from vinr_cli.media.webp import read_animation
+from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.pictures import folder
+from vinr_cli.media.pictures.webp import read_animation
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.stills import decode, look
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest
 
 ClipMaker = Callable[..., Path]

@@ -14,8 +14,8 @@ import pytest
 
 from vinr_cli.errors import InputError, Interrupted, OutputError
 from vinr_cli.events import Event, Finished, FramesDone, Notice, PartDone, silent
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.jobs.stop import Stop
-from vinr_cli.jobs.upscale import run_upscale
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest
 
 ClipMaker = Callable[..., Path]

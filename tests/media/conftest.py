@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vinr_cli.color.spec import ColorSpec, plane_shapes
-from vinr_cli.media.ffmpeg import find_ffmpeg
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.plan.job import EncodeOptions
 
 Make = Callable[..., Path]

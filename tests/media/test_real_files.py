@@ -11,11 +11,14 @@ import pytest
 
 from vinr_cli.color.spec import plane_shapes
 from vinr_cli.errors import InputError
-from vinr_cli.media.encoders import choose
-from vinr_cli.media.mux import check, finish
-from vinr_cli.media.probe import dropping_alpha, probe, scan_timestamps
-from vinr_cli.media.reader import FrameReader
-from vinr_cli.media.writer import FrameWriter
+from vinr_cli.media.join.mux import finish
+from vinr_cli.media.join.verification import check
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.info import dropping_alpha
+from vinr_cli.media.read.reader import FrameReader
+from vinr_cli.media.read.timestamps import scan_timestamps
+from vinr_cli.media.write.encoders import choose
+from vinr_cli.media.write.writer import FrameWriter
 from vinr_cli.plan.job import EncodeOptions
 
 SHARED = Path(os.environ.get("VINR_TEST_MEDIA", Path(__file__).parents[3] / "shared/data/media"))

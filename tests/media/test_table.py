@@ -21,10 +21,12 @@ from av.stream import Disposition
 
 from vinr_cli.errors import VinrError
 from vinr_cli.events import Event, Notice
-from vinr_cli.jobs.upscale import run_upscale
-from vinr_cli.media.ffmpeg import find_ffmpeg
-from vinr_cli.media.probe import MediaInfo, probe, scan_timestamps
-from vinr_cli.media.tracks import is_chapter_list
+from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.media.base.ffmpeg import find_ffmpeg
+from vinr_cli.media.join.tracks import is_chapter_list
+from vinr_cli.media.read.describe import probe
+from vinr_cli.media.read.info import MediaInfo
+from vinr_cli.media.read.timestamps import scan_timestamps
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest
 
 SHARED = Path(os.environ.get("VINR_TEST_MEDIA", Path(__file__).parents[3] / "shared/data/media"))

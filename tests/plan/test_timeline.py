@@ -16,7 +16,7 @@ from vinr_cli.plan.timeline import (
     count_frames,
     last_interval,
     output_time_base,
-    stretch,
+    slow_factor,
 )
 
 NTSC_FILM = Fraction(24000, 1001)
@@ -86,11 +86,11 @@ def test_every_random_source_gives_the_frames_and_times_that_the_formulas_say() 
         assert [f.index for f in frames] == list(range(len(frames)))
         assert all(0 <= f.t < 1 for f in frames)
         assert all(a.pts < b.pts for a, b in itertools.pairwise(frames))
-        assert timeline.duration == duration * stretch(request)
+        assert timeline.duration == duration * slow_factor(request)
         assert timeline.sources == len(pts)
         for f in frames:
             if f.pair < len(pts) - 1:
-                time = shown_at(f, pts, tick) * stretch(request)
+                time = shown_at(f, pts, tick) * slow_factor(request)
                 assert f.pts * timeline.time_base == time
             else:
                 assert f.t == 0

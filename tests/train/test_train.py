@@ -10,16 +10,11 @@ import torch
 
 from vinr_cli.errors import InputError, UsageError, WeightsError
 from vinr_cli.evaluate.clips import read_rgb
-from vinr_cli.media.pictures import write_png
+from vinr_cli.media.pictures.png import write_png
 from vinr_cli.model import ModelConfig
 from vinr_cli.train.cache import Clip, build_cache, find_breaks, load_index, reduced
 from vinr_cli.train.checkpoint import Checkpoint
-from vinr_cli.train.config import (
-    PRESETS,
-    CacheConfig,
-    SampleConfig,
-    TrainConfig,
-)
+from vinr_cli.train.config import PRESETS, CacheConfig, SampleConfig, TrainConfig
 from vinr_cli.train.data import SampleSource
 from vinr_cli.train.loop import CHECKPOINT, LOG, WEIGHTS, RunOptions, Trainer, learning_rate, train
 from vinr_cli.train.synthetic import synthetic_clip

@@ -138,8 +138,8 @@ def do_job(spec: JobSpec, reports: Reports) -> None:
     Raises:
         IncompleteError: it is finished, but some of the source was lost.
     """
-    from vinr_cli.jobs.live import is_piped, run_piped
-    from vinr_cli.jobs.upscale import run_upscale
+    from vinr_cli.jobs.file_job import run_upscale
+    from vinr_cli.jobs.stream_job import is_piped, run_piped
 
     if spec.output == STDIO and isinstance(reports, JsonReports):
         raise UsageError("--json", "writes to standard output, and so does -o -", "Give one.")
@@ -156,8 +156,8 @@ def do_job(spec: JobSpec, reports: Reports) -> None:
 
 def show_plan(spec: JobSpec, reports: Reports) -> None:
     """Say what `do_job` would do; fails where that would be refused."""
-    from vinr_cli.jobs.live import is_piped, show_piped
-    from vinr_cli.jobs.upscale import plan_upscale, planned, require_target
+    from vinr_cli.jobs.file_job import plan_upscale, planned, require_target
+    from vinr_cli.jobs.stream_job import is_piped, show_piped
 
     if is_piped(spec):
         plan = show_piped(spec)

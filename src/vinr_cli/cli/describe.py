@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vinr_cli.plan.naming import decimal
 
 if TYPE_CHECKING:
-    from vinr_cli.media.probe import MediaInfo, Timestamps, TrackInfo, VideoInfo
+    from vinr_cli.media.read import MediaInfo, Timestamps, TrackInfo, VideoInfo
 
 
 def media_object(media: "MediaInfo", times: "Timestamps") -> dict[str, Any]:

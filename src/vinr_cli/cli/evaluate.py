@@ -56,9 +56,8 @@ def evaluate(
         packaged_chooser,
         score_clip,
     )
-    from vinr_cli.media.degrade import parse
-    from vinr_cli.media.ffmpeg import find_ffmpeg
-    from vinr_cli.media.vmaf import has_vmaf
+    from vinr_cli.media.base import find_ffmpeg
+    from vinr_cli.media.measure import has_vmaf, parse
     from vinr_cli.plan.job import EncodeOptions
 
     damage = None if degrade is None else parse(degrade)

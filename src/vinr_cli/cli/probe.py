@@ -13,7 +13,7 @@ from vinr_cli.plan.request import settle_request
 
 if TYPE_CHECKING:
     from vinr_cli.events import Planned
-    from vinr_cli.media.probe import MediaInfo, Timestamps
+    from vinr_cli.media.read import MediaInfo, Timestamps
 
 
 def probe(
@@ -63,8 +63,8 @@ def _look(
     spec: JobSpec, *, asked: bool
 ) -> "tuple[MediaInfo, Timestamps, Planned | None, tuple[str, ...]]":
     """The file, its times, the plan, and notes on it; no plan if the defaults are refused."""
-    from vinr_cli.jobs.upscale import plan_upscale, planned
-    from vinr_cli.media.sources import probe_source, scan_source
+    from vinr_cli.jobs.file_job import plan_upscale, planned
+    from vinr_cli.media.read import probe_source, scan_source
 
     try:
         plan = plan_upscale(spec)

@@ -21,7 +21,7 @@ from vinr_cli.engine.stages import Channel, Pipeline
 from vinr_cli.engine.transfer import Landing, Mover, mover_for
 from vinr_cli.errors import DeviceError, InputError, VinrError
 from vinr_cli.events import FramesDone, Reporter
-from vinr_cli.media.reader import Frame
+from vinr_cli.media.read import Frame
 from vinr_cli.plan.scenes import is_cut
 from vinr_cli.plan.timeline import OutputFrame, Timeline
 
@@ -64,7 +64,7 @@ V = TypeVar("V")
 
 
 class Writer(Protocol):
-    """What the encoding thread needs of `media.writer.FrameWriter`."""
+    """What the encoding thread needs of `media.write.writer.FrameWriter`."""
 
     def write(self, planes: Any, pts: int) -> None:
         """Take one frame: its planes and its time in ticks of the output."""

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from vinr_cli.color.convert import to_rgb
 from vinr_cli.errors import InputError
-from vinr_cli.media.probe import probe
-from vinr_cli.media.reader import FrameReader
+from vinr_cli.media.read import FrameReader, probe
 
 SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi"}
 """Files of a folder that are taken for clips."""

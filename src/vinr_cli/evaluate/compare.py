@@ -21,10 +21,8 @@ from torch import Tensor
 from vinr_cli.evaluate.clips import enlarge, read_clip, reduce_frames
 from vinr_cli.evaluate.metrics import blockiness, psnr_rgb, psnr_y, sharpness, ssim_y
 from vinr_cli.evaluate.strips import StripMaker
-from vinr_cli.media.degrade import Degradation, degrade_telling
-from vinr_cli.media.filters import filter_frames
-from vinr_cli.media.quantizers import Coarseness
-from vinr_cli.media.vmaf import SMALLEST, Vmaf
+from vinr_cli.media.measure import SMALLEST, Degradation, Vmaf, degrade_telling, filter_frames
+from vinr_cli.media.read import Coarseness
 from vinr_cli.model.grid import Grid
 from vinr_cli.model.videoinr import Prepared, VideoINR
 from vinr_cli.weights.deblock import WEAKEST, plain_of, strength_for

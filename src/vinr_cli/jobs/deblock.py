@@ -2,16 +2,9 @@
 
 from dataclasses import dataclass
 
-from vinr_cli.media.probe import MediaInfo, Timestamps
-from vinr_cli.media.quantizers import is_lossless, measure_coarseness
+from vinr_cli.media.read import MediaInfo, Timestamps, is_lossless, measure_coarseness
 from vinr_cli.plan.job import STDIO, JobSpec
-from vinr_cli.weights.deblock import (
-    AS_IT_IS,
-    WEAKEST,
-    plain_of,
-    require_strength,
-    strength_for,
-)
+from vinr_cli.weights.deblock import AS_IT_IS, WEAKEST, plain_of, require_strength, strength_for
 
 _PLACES = 4
 """How many places of a source are looked at, evenly spread."""

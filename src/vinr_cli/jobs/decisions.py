@@ -12,12 +12,12 @@ from pathlib import Path
 
 from vinr_cli import __version__
 from vinr_cli.jobs.disk import bytes_needed
-from vinr_cli.jobs.plan_upscale import Plan, odd_times
-from vinr_cli.media.animate import WEBP_QUALITY
-from vinr_cli.media.codecs import IMAGES, SQUARE
-from vinr_cli.media.folder import FIRST_NUMBER
-from vinr_cli.media.sequence import PICTURES
-from vinr_cli.media.wording import (
+from vinr_cli.jobs.plan import Plan
+from vinr_cli.jobs.planning import odd_times
+from vinr_cli.media.base import IMAGES, SQUARE
+from vinr_cli.media.pictures import FIRST_NUMBER, WEBP_QUALITY
+from vinr_cli.media.read import PICTURES
+from vinr_cli.media.write import (
     colour_changes,
     matrix_guess,
     read_colours,
@@ -185,9 +185,13 @@ def _colour(plan: Plan) -> Iterator[Decision]:
     """What the numbers mean, in and out."""
     video, encoder = plan.media.video, plan.encoder
     given, made = video.color, encoder.color
-    lines = video.width if (video.rotation or plan.turn) % 180 else video.height
-    guess = matrix_guess(video, lines)
-    yield Decision("colour", read_colours(video, lines), f"colour {guess}" if guess else "")
+    lines = video.width if (video.rotation or plan.rotation_applied) % 180 else video.height
+    guess = matrix_guess(video.color, lines)
+    yield Decision(
+        "colour",
+        read_colours(video.pix_fmt, video.color, lines),
+        f"colour {guess}" if guess else "",
+    )
     changes = colour_changes(given, encoder)
     told = f"colour {', '.join(changes)}" if changes else "colour as it was"
     yield Decision("output colour", written_colours(encoder), told)
@@ -209,8 +213,8 @@ def _geometry(plan: Plan) -> Iterator[Decision]:
     if video.mirrored:
         text = "the pixels are mirrored, left to right"
         yield Decision("mirror", text, "mirrored, left to right")
-    if plan.turn:
-        text = f"turned by {plan.turn} degrees, pixel for pixel"
+    if plan.rotation_applied:
+        text = f"turned by {plan.rotation_applied} degrees, pixel for pixel"
         yield Decision("rotation", text, text)
     elif video.rotation:
         text = f"{video.rotation} degrees, which players turn by"

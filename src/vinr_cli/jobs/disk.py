@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vinr_cli.errors import OutputError
-from vinr_cli.jobs.plan_upscale import Plan
+from vinr_cli.jobs.plan import Plan
 
 _BITS_PER_PIXEL = {
     "h264": Fraction(1, 8),

@@ -8,9 +8,9 @@ from typing import Any
 from vinr_cli.errors import VinrError
 from vinr_cli.events import Finished
 from vinr_cli.jobs.fingerprint import fingerprint
+from vinr_cli.jobs.ledger import clean, digest_of, discard, read_done, write_done
 from vinr_cli.jobs.lock import hold
-from vinr_cli.jobs.manifest import clean, digest_of, discard, read_done, write_done
-from vinr_cli.jobs.plan_upscale import Plan
+from vinr_cli.jobs.plan import Plan
 
 
 def remember(store: Path, whole: Path, marks: dict[str, str], finished: Finished) -> None:

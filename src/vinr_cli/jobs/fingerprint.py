@@ -8,9 +8,9 @@ from pathlib import Path
 
 from vinr_cli import __version__
 from vinr_cli.errors import EncoderError, InputError
-from vinr_cli.jobs.plan_upscale import Plan
-from vinr_cli.media.listing import is_listing
-from vinr_cli.media.sequence import fingerprint_of
+from vinr_cli.jobs.plan import Plan
+from vinr_cli.media.base import is_listing
+from vinr_cli.media.read import fingerprint_of
 from vinr_cli.weights.deblock import plain_of
 from vinr_cli.weights.registry import find_weights
 

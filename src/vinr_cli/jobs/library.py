@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from vinr_cli.events import Finished, Reporter, silent
-from vinr_cli.jobs.upscale import run_upscale
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.plan.job import JobSpec, SizeRequest
 from vinr_cli.plan.numbers import parse_number, parse_rate
 from vinr_cli.plan.request import settle_request

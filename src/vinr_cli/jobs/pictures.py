@@ -4,9 +4,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from vinr_cli.errors import OutputError, OutputExistsError, VerificationError
-from vinr_cli.jobs.manifest import sync_folder
-from vinr_cli.media.folder import numbered, write_pictures
-from vinr_cli.media.listing import Pattern, is_listing, list_pictures, parse_pattern
+from vinr_cli.jobs.ledger import sync_folder
+from vinr_cli.media.base import Pattern, is_listing, list_pictures, parse_pattern
+from vinr_cli.media.pictures import numbered, write_pictures
 
 _MARK = ".unfinished"
 """What the name of the file adds to the pattern that says so while pictures are put in place."""

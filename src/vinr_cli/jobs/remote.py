@@ -19,8 +19,8 @@ from urllib.parse import unquote, urlsplit
 import httpx2
 
 from vinr_cli.errors import InputError, OutputError, UsageError
+from vinr_cli.jobs.ledger import write_json
 from vinr_cli.jobs.lock import hold
-from vinr_cli.jobs.manifest import write_json
 from vinr_cli.weights.fetch import (
     RETRIED,
     BrokenError,

@@ -11,14 +11,13 @@ from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.memory import keep_freed_memory
 from vinr_cli.engine.stream import Stream, Streamed, Stretch, Writer
 from vinr_cli.events import Event, Notice, PartDone, Reporter
-from vinr_cli.jobs.manifest import Ending, Ledger
-from vinr_cli.jobs.parts import LEAD, TAIL, PartEnds, PartsWriter, SourceFrames, certain_times
-from vinr_cli.jobs.plan_upscale import Plan, Worker
-from vinr_cli.jobs.repeats import new_frames
-from vinr_cli.media.codecs import IMAGES
-from vinr_cli.media.reader import Frame
-from vinr_cli.media.sources import read_source
-from vinr_cli.media.writer import FrameWriter
+from vinr_cli.jobs.cadence import new_frames
+from vinr_cli.jobs.ledger import Ending, Ledger
+from vinr_cli.jobs.parts import PartEnds, PartsWriter
+from vinr_cli.jobs.plan import Plan, Worker
+from vinr_cli.media.base import IMAGES
+from vinr_cli.media.read import LEAD, TAIL, Frame, SourceFrames, certain_times, read_source
+from vinr_cli.media.write import FrameWriter
 from vinr_cli.plan.repeats import EvenTimeline
 from vinr_cli.plan.timeline import Timeline
 from vinr_cli.weights.load import load_model
@@ -266,7 +265,7 @@ def _stream(
         source=plan.media.video.color,
         target=plan.encoder.color,
         time_base=plan.media.video.time_base,
-        keep_clock=plan.window.cut is None,
+        keep_clock=plan.window.kept_span is None,
         last_duration=plan.window.last_duration,
         total=plan.frames or None,
         report=report,
@@ -294,7 +293,7 @@ def open_writer(plan: Plan, path: Path, timeline: Timeline, sink: int | None = N
         rate=timeline.rate,
         options=plan.spec.encode,
         sample_aspect=plan.aspect,
-        turn=plan.turn,
+        rotation=plan.rotation_applied,
         encoder=plan.encoder,
         sink=sink,
     )

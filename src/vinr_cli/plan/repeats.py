@@ -4,8 +4,8 @@ Animation is drawn on twos and threes, film is brought to another rate by showin
 cameras that cannot keep up repeat themselves. Interpolating such a source frame by frame keeps its
 stutter. Here the repeats are left out, so that a pair is two frames that differ, however far apart.
 
-Three rules, in this order, on the change of each frame from the one before (`media.repeats` says
-how it is measured):
+Three rules, in this order, on the change of each frame from the one before (how it is measured,
+`media.read.change` says):
 
 1. A frame is a repeat if it changes by no more than a threshold, which codec noise stays below, and
    by much less than the frames around it, so that slow motion is none. A frame that begins a scene

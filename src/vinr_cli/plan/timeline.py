@@ -179,7 +179,7 @@ class Timeline:
             raise ValueError("nothing was pushed, or the timeline is finished")
         hold = self._hold(last_duration)
         frames = self._between(self._time, self._time + hold, held=True)
-        self._duration = (self._time + hold) * stretch(self._request)
+        self._duration = (self._time + hold) * slow_factor(self._request)
         return frames
 
     def _place(self, pts: int) -> tuple[int | None, Fraction]:
@@ -223,7 +223,7 @@ class Timeline:
 
     def _emit(self, pair: int, t: Fraction, time: Fraction) -> OutputFrame:
         """Number the next output; `time` in seconds, before the stretch of slow motion."""
-        ticks = math.floor(time * stretch(self._request) / self.time_base + Fraction(1, 2))
+        ticks = math.floor(time * slow_factor(self._request) / self.time_base + Fraction(1, 2))
         # Two times of one tick are possible only under MAX_TICKS_PER_SECOND: 10 ns apart.
         ticks = max(ticks, self._last_pts + 1)
         if self._outputs:
@@ -234,7 +234,7 @@ class Timeline:
         return frame
 
 
-def stretch(request: RateRequest) -> Fraction:
+def slow_factor(request: RateRequest) -> Fraction:
     """Seconds of output that a second of source becomes."""
     return request.value if request.kind is RateKind.SLOW_MOTION else Fraction(1)
 
@@ -287,7 +287,7 @@ def output_time_base(
     if rate is not None:
         ticks = rate.numerator
     else:  # index fractions are multiples of 1/numerator(m)
-        ticks = (time_base / request.value.numerator * stretch(request)).denominator
+        ticks = (time_base / request.value.numerator * slow_factor(request)).denominator
     if ticks <= MAX_TICKS_PER_SECOND:
         while ticks < MIN_TICKS_PER_SECOND:
             ticks *= 2

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vinr_cli.errors import InputError
 from vinr_cli.evaluate.clips import read_rgb
-from vinr_cli.media.probe import probe, scan_timestamps
+from vinr_cli.media.read import probe, scan_timestamps
 from vinr_cli.train.config import CacheConfig
 from vinr_cli.train.synthetic import Picture, synthetic_clip
 

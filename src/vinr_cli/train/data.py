@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vinr_cli.errors import InputError
-from vinr_cli.media.degrade import degrade, random_degradation
+from vinr_cli.media.measure import degrade, random_degradation
 from vinr_cli.train.cache import load_index
 from vinr_cli.train.config import SampleConfig
 

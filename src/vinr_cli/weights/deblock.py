@@ -26,8 +26,9 @@ _SPANS = {
     "mpeg2video": (4.0, 16.0),
     "mpeg4": (4.0, 16.0),
 }
-"""Mean quantizers, in the units of `media.quantizers`, at which `AS_IT_IS` and at which `STRONGEST`
-gives the best PSNR, or nearly, measured on clips of the training set (`benchmarks/deblock.py`)."""
+"""Mean quantizers, in the units of `media.read.quantizers`, at which `AS_IT_IS` and at which
+`STRONGEST` gives the best PSNR, or nearly, measured on clips of the training set
+(`benchmarks/deblock.py`)."""
 
 
 def plain_of(name: str) -> str | None:
@@ -45,7 +46,7 @@ def strength_for(codec: str, quantizer: float, *, same_size: bool = False) -> fl
 
     Args:
         codec: libavcodec's name of the codec.
-        quantizer: Mean quantizer, in the codec's unit, see `media.quantizers.Coarseness`.
+        quantizer: Mean quantizer, in the codec's unit, see `media.read.quantizers.Coarseness`.
         same_size: Whether the size stays. The source's own frames are shown then, and between them
             cleaner ones than `AS_IT_IS` would make the picture pulse.
 

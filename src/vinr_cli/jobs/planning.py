@@ -1,0 +1,323 @@
+"""What a job will do, settled or refused before the first frame and without torch."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from vinr_cli.errors import UsageError
+from vinr_cli.jobs.cadence import look_for_repeats
+from vinr_cli.jobs.deblock import settle_deblocking
+from vinr_cli.jobs.plan import Plan, Window
+from vinr_cli.jobs.window import file_window
+from vinr_cli.media.base import (
+    CONTAINERS,
+    IMAGES,
+    MAX_WEBP_SIDE,
+    SQUARE,
+    STREAMED,
+    container_of,
+    named_after,
+)
+from vinr_cli.media.join import KEEP_ROTATION, Fate, Times, fates, needs_trial, told, try_encoder
+from vinr_cli.media.read import (
+    MediaInfo,
+    Timestamps,
+    VideoInfo,
+    dropping_alpha,
+    probe_source,
+    scan_source,
+    without_deinterlacing,
+)
+from vinr_cli.media.write import Encoder, centred, choose, needs_even
+from vinr_cli.plan.holds import TOLD_SECONDS, require_bounded
+from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SizeRequest, SlowAudio
+from vinr_cli.plan.naming import default_suffix, output_name
+from vinr_cli.plan.sizes import output_size
+from vinr_cli.plan.timeline import count_frames, output_rate, slow_factor
+
+MAX_RATE = 1000
+"""Greatest output rate, frames per second, unless the source's own is greater."""
+MAX_FRAMES = 2**31
+"""Most output frames."""
+SQUARE_ENOUGH = Fraction(1, 100)
+"""Pixels that differ by less from squares are squares: sides are whole numbers."""
+_FALLBACK_SUFFIXES = (".mkv", ".mov", ".mp4", ".webm")
+
+
+def plan_upscale(spec: JobSpec) -> Plan:
+    """Settle everything about a job. Reads the whole input's timestamps; writes nothing.
+
+    Where repeats are looked for, the whole input is decoded.
+
+    Args:
+        spec: What is asked for.
+
+    Raises:
+        UsageError: an option that cannot be, alone, with another, or for this input.
+        InputError: the input is no readable video.
+        EncoderError: ffmpeg is missing or broken.
+    """
+    refuse_request(spec)
+    media = probe_source(spec.input, spec.input_rate)
+    if not spec.deinterlace:
+        media = without_deinterlacing(media)
+    if not spec.alpha:
+        media = dropping_alpha(media)
+    timestamps = scan_source(media)
+    return settle_plan(spec, media, timestamps, file_window(spec, media, timestamps))
+
+
+def refuse_request(spec: JobSpec) -> None:
+    """Refuse times and rates that can be for no source.
+
+    Raises:
+        UsageError: Naming the option.
+    """
+    _refuse_range(spec)
+    if spec.rate.value <= 0:
+        raise UsageError(_RATE_OPTIONS[spec.rate.kind], f"{spec.rate.value} is not positive")
+
+
+def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window: Window) -> Plan:
+    """Settle everything that follows from the source.
+
+    Args:
+        spec: What is asked for.
+        media: What the source is.
+        timestamps: When its frames are shown; none where that is not known before they come.
+        window: Which of them are used; its `frames` are 0 where nobody knows how many.
+
+    Raises:
+        UsageError: an option that cannot be, alone, with another, or for this input.
+        EncoderError: ffmpeg is missing or broken.
+    """
+    video = media.video
+    rate = output_rate(spec.rate, window.rate)
+    frames = count_frames(spec.rate, window.frames, window.duration)
+    duration = window.duration * slow_factor(spec.rate)
+    if window.frames:
+        _refuse_rate(spec, window, frames)
+    suffix, encoder = _encoder(spec, video, rate)
+    even = needs_even(encoder.color, encoder)
+    size = output_size(
+        spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation
+    )
+    media, encoder, rotation = _turned(media, encoder)
+    if encoder.container == "webp" and max(size) > MAX_WEBP_SIDE:
+        cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
+        raise UsageError("webp", cause, "Choose another format.")
+    extra = spec.encode.extra
+    stored = size[::-1] if rotation % 180 else size
+    if needs_trial(encoder, stored, extra):
+        try_encoder(encoder, stored, rate=rate, extra=extra)
+    aspect = sample_aspect(spec.size, video, size)
+    bounds = (window.start_pts, window.end_pts)
+    clock = _clock(window, timestamps, media.video)
+    tracks = _tracks(spec, media, encoder, clock, steady=rate is not None)
+    cadence = look_for_repeats(spec, media, timestamps, bounds, window.rate)
+    return Plan(
+        spec=spec,
+        media=media,
+        timestamps=timestamps,
+        window=window,
+        output=_output(spec, size, rate, suffix),
+        size=size,
+        rate=rate,
+        frames=frames,
+        duration=duration,
+        encoder=encoder,
+        notices=(
+            *media.notices,
+            *encoder.notices,
+            *_notices(window, timestamps),
+            *_lost_times(encoder, rate),
+            *_lost_shape(encoder, aspect, size),
+            *told(tracks),
+            *(() if cadence is None else (f"{cadence}",)),
+        ),
+        cadence=cadence,
+        deblocking=settle_deblocking(
+            spec, media, timestamps, bounds, same_size=size == (video.width, video.height)
+        ),
+        rotation_applied=rotation,
+        aspect=aspect,
+        tracks=tracks,
+    )
+
+
+def _turned(media: MediaInfo, encoder: Encoder) -> tuple[MediaInfo, Encoder, int]:
+    """The source and the encoder where the format cannot say that a picture is to be turned.
+
+    Chroma between the pixels, not beside one of them, stays where it is when a picture is turned.
+
+    Returns:
+        The source with nothing left to turn, the encoder, and the degrees to turn by.
+    """
+    degrees = media.video.rotation
+    if not degrees or encoder.container in KEEP_ROTATION:
+        return media, encoder, 0
+    return replace(media, video=replace(media.video, rotation=0)), centred(encoder), degrees
+
+
+_RATE_OPTIONS = {
+    RateKind.MULTIPLY: "--fps-mult",
+    RateKind.TARGET: "--fps",
+    RateKind.SLOW_MOTION: "--slowmo",
+}
+
+
+def _refuse_range(spec: JobSpec) -> None:
+    for name, value in (("--start", spec.start), ("--end", spec.end)):
+        if value is not None and value < 0:
+            raise UsageError(name, f"{float(value):g} s is before the first frame")
+    if spec.end is not None and spec.end <= (spec.start or 0):
+        raise UsageError(
+            "--end", f"{float(spec.end):g} s is not after --start {float(spec.start or 0):g} s"
+        )
+
+
+def _refuse_rate(spec: JobSpec, window: Window, frames: int) -> None:
+    """No rate beyond what a video can have, and no count that a container cannot."""
+    option, value = _RATE_OPTIONS[spec.rate.kind], float(spec.rate.value)
+    source = window.rate or window.frames / window.duration
+    wanted = output_rate(spec.rate, source) or source
+    if wanted > MAX_RATE and wanted > source:
+        raise UsageError(
+            option,
+            f"{value:g} means {float(wanted):g} frames/s",
+            f"At most {MAX_RATE} are possible.",
+        )
+    require_bounded(spec.rate, window.longest, window.frames, frames)
+    if frames > MAX_FRAMES:
+        raise UsageError(option, f"{value:g} means {frames} frames", "That is too many.")
+
+
+def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[str | None, Encoder]:
+    """(suffix of a name of our own, None if the user names the output; the encoder)."""
+    if spec.output == STDIO:
+        return None, choose(spec.encode, _streamed(spec), video.color, rate=rate)
+    if spec.output is not None and not spec.output.is_dir():
+        container = container_of(spec.output)
+        if spec.container is not None and CONTAINERS[f".{spec.container}"] != container:
+            cause = f"is not what the name {spec.output} says"
+            raise UsageError(f"--format {spec.container}", cause, "Leave it away.")
+        return None, choose(spec.encode, container, video.color, rate=rate)
+    if spec.container is not None:
+        suffix = f".{spec.container}"
+        return suffix, choose(spec.encode, CONTAINERS[suffix], video.color, rate=rate)
+    own = default_suffix(spec.input)
+    refusal: UsageError | None = None
+    for suffix in dict.fromkeys((own, *_FALLBACK_SUFFIXES)):
+        try:
+            return suffix, choose(spec.encode, CONTAINERS[suffix], video.color, rate=rate)
+        except UsageError as error:  # an asked codec may need another container
+            refusal = refusal or error
+            if spec.encode.codec is None and not video.color.alpha:
+                break
+    raise refusal or UsageError(spec.input, "no container is possible")
+
+
+def _streamed(spec: JobSpec) -> str:
+    """Ffmpeg's name of the format for standard output."""
+    name = spec.container or next(iter(STREAMED))
+    if name not in STREAMED:
+        cause = "cannot be written to standard output"
+        raise UsageError(f"--format {name}", cause, f"Use one of {', '.join(STREAMED)}.")
+    return STREAMED[name]
+
+
+def _output(
+    spec: JobSpec, size: tuple[int, int], rate: Fraction | None, suffix: str | None
+) -> Path:
+    """The final name."""
+    if spec.output is not None and suffix is None:
+        return spec.output
+    slow = spec.rate.value if spec.rate.kind is RateKind.SLOW_MOTION else None
+    sides = spec.size.width is not None or spec.size.height is not None
+    words = size if sides else spec.size.scale or Fraction(1)
+    name = output_name(named_after(spec.input), words, rate, suffix, slow=slow)
+    if suffix == ".png":
+        name = name.with_suffix("") / "%05d.png"
+    if spec.output is None:
+        return name
+    return spec.output / (name.parent.name if suffix == ".png" else "") / name.name
+
+
+def _lost_times(encoder: Encoder, rate: Fraction | None) -> list[str]:
+    """Pictures have a number and no time."""
+    if encoder.container != IMAGES or rate is not None:
+        return []
+    return ["pictures have no times, and these come at a varying rate: --fps makes it constant"]
+
+
+def sample_aspect(request: SizeRequest, video: VideoInfo, size: tuple[int, int]) -> Fraction:
+    """Width of an output pixel over its height.
+
+    It is the source's. Where both sides are asked for and the source's pixels are no squares, the
+    picture keeps its shape on the screen instead: 720x576 of 64/45 as 1024x576 has squares.
+
+    Args:
+        request: The size wanted.
+        video: The source.
+        size: (width, height) of an output frame, as stored.
+    """
+    aspect = video.sample_aspect
+    if aspect == 1 or request.width is None or request.height is None:
+        return aspect
+    kept = aspect * Fraction(video.width * size[1], video.height * size[0])
+    return Fraction(1) if abs(kept - 1) < SQUARE_ENOUGH else kept.limit_denominator(1000)
+
+
+def _lost_shape(encoder: Encoder, aspect: Fraction, size: tuple[int, int]) -> list[str]:
+    """Some formats show every pixel as a square; the network makes any size, so there is one."""
+    if encoder.container not in SQUARE or aspect == 1:
+        return []
+    one = Fraction(1)
+    width, height = round(size[0] * max(aspect, one)), round(size[1] / min(aspect, one))
+    form = encoder.container
+    fix = f"--size {width}x{height} looks right"
+    return [f"{form} shows pixels as squares, and these are {aspect}: {fix}"]
+
+
+def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:
+    """How the source's times become times from the first frame on."""
+    first = window.start_pts
+    if first is None:
+        first = timestamps.pts[0] if timestamps.pts else 0
+    return Times(shift=first * video.time_base, kept_span=window.kept_span)
+
+
+def _tracks(
+    spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Times, *, steady: bool
+) -> tuple[Fate, ...]:
+    """What becomes of the source's other streams; `streams_along` says it of a pipe."""
+    if STDIO in (spec.input, spec.output):
+        return ()
+    slow = spec.rate.kind is RateKind.SLOW_MOTION
+    left_out = {
+        *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
+        *(() if spec.subtitles else ("subtitle",)),
+    }
+    form = encoder.container
+    return fates(media, form, left_out=left_out, stretched=slow, times=times, steady=steady)
+
+
+def _notices(window: Window, timestamps: Timestamps) -> list[str]:
+    found = []
+    if window.rate is None and window.frames > 1:
+        found.append("the frame rate varies")
+    if window.longest.seconds > TOLD_SECONDS:
+        found.append(str(window.longest))
+    return [*found, *odd_times(timestamps)]
+
+
+def odd_times(timestamps: Timestamps) -> list[str]:
+    """What is strange about a source's times, and what is done about it."""
+    found = []
+    if timestamps.duplicates:
+        found.append(f"{timestamps.duplicates} frames have the time of another")
+    if timestamps.disordered:
+        found.append("the times of some frames go back: they are shown in the order of the file")
+    if timestamps.missing:
+        found.append(f"{timestamps.missing} frames have no time")
+    return found
