@@ -138,7 +138,7 @@ def test_too_small_pictures_are_refused(cache: Path) -> None:
 
 def test_the_cache_keeps_photos_and_spread_frames(tmp_path: Path) -> None:
     """Photos become arrays at each size that differs; clips give frames from all over them."""
-    from vinr_cli.media.testclip import make_test_clip
+    from vinr_cli.media.measure import make_test_clip
 
     sources = tmp_path / "sources"
     sources.mkdir()
