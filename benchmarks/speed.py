@@ -18,7 +18,8 @@ from clips import make_clip
 from vinr_cli.engine.device import choose_device, choose_precision
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.events import Finished
-from vinr_cli.jobs.file_job import plan_upscale, run_upscale
+from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateRequest, SizeRequest
 from vinr_cli.weights.load import load_model
 

@@ -59,7 +59,7 @@ def test_probe_shows_a_file_even_where_the_defaults_are_refused(
     def refuse(*_: object) -> None:
         raise refusal
 
-    monkeypatch.setattr("vinr_cli.jobs.file_job.plan_upscale", refuse)
+    monkeypatch.setattr("vinr_cli.jobs.planning.plan_upscale", refuse)
     assert main(["probe", str(sample)]) == 0
     out = capsys.readouterr().out
     assert "video 0: h264" in out

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from vinr_cli.events import Event, Notice, PartDone
-from vinr_cli.jobs.file_job import planned, run_upscale
+from vinr_cli.jobs.announce import planned
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.plan.job import JobSpec, RateKind, RateRequest
 from vinr_cli.plan.repeats import DEFAULT_REPEAT

@@ -12,7 +12,7 @@ from vinr_cli import __version__
 from vinr_cli.engine.stream import STAGES
 from vinr_cli.errors import DeviceError, OutputError, UsageError, VerificationError, WeightsError
 from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned
-from vinr_cli.jobs import file_job
+from vinr_cli.jobs import finishing
 from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.reader import FrameReader
@@ -297,7 +297,7 @@ def test_a_failure_after_the_last_frame_keeps_the_parts(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(file_job, step, fails)
+        patch.setattr(finishing, step, fails)
         with pytest.raises(type(error)):
             run_upscale(spec)
     assert output.read_bytes() == b"mine"

@@ -208,7 +208,7 @@ def test_a_special_folder_is_refused(source: Path) -> None:
 def test_planning_needs_no_torch(source: Path) -> None:
     """Planning a job, and refusing one, never imports torch."""
     code = (
-        "import sys; from pathlib import Path; from vinr_cli.jobs.file_job import plan_upscale;"
+        "import sys; from pathlib import Path; from vinr_cli.jobs.planning import plan_upscale;"
         "from vinr_cli.plan.job import JobSpec;"
         f"plan_upscale(JobSpec(Path({str(source)!r})));"
         "sys.exit('torch' in sys.modules)"

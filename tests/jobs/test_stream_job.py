@@ -23,8 +23,9 @@ from vinr_cli.errors import (
 )
 from vinr_cli.events import Event, Finished, FramesDone, Notice, Planned, silent
 from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.jobs.run import is_piped
 from vinr_cli.jobs.stop import Stop
-from vinr_cli.jobs.stream_job import is_piped, run_piped, show_piped
+from vinr_cli.jobs.stream_job import run_piped, show_piped
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.stream import StreamSource

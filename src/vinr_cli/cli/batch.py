@@ -138,13 +138,11 @@ def do_job(spec: JobSpec, reports: Reports) -> None:
     Raises:
         IncompleteError: it is finished, but some of the source was lost.
     """
-    from vinr_cli.jobs.file_job import run_upscale
-    from vinr_cli.jobs.stream_job import is_piped, run_piped
+    from vinr_cli.jobs.run import run_job
 
     if spec.output == STDIO and isinstance(reports, JsonReports):
         raise UsageError("--json", "writes to standard output, and so does -o -", "Give one.")
-    run = run_piped if is_piped(spec) else run_upscale
-    finished = run(spec, reports, reports.session.stop)
+    finished = run_job(spec, reports, reports.session.stop)
     if finished.losses:
         more = f" and {len(finished.losses) - 1} more" if len(finished.losses) > 1 else ""
         raise IncompleteError(
@@ -156,14 +154,10 @@ def do_job(spec: JobSpec, reports: Reports) -> None:
 
 def show_plan(spec: JobSpec, reports: Reports) -> None:
     """Say what `do_job` would do; fails where that would be refused."""
-    from vinr_cli.jobs.file_job import plan_upscale, planned, require_target
-    from vinr_cli.jobs.stream_job import is_piped, show_piped
+    from vinr_cli.jobs.announce import planned
+    from vinr_cli.jobs.run import plan_job
 
-    if is_piped(spec):
-        plan = show_piped(spec)
-    else:
-        plan = plan_upscale(spec)
-        require_target(plan)
+    plan = plan_job(spec)
     event = planned(plan)
     if isinstance(reports, JsonReports):
         reports(event)

@@ -63,7 +63,8 @@ def _look(
     spec: JobSpec, *, asked: bool
 ) -> "tuple[MediaInfo, Timestamps, Planned | None, tuple[str, ...]]":
     """The file, its times, the plan, and notes on it; no plan if the defaults are refused."""
-    from vinr_cli.jobs.file_job import plan_upscale, planned
+    from vinr_cli.jobs.announce import planned
+    from vinr_cli.jobs.planning import plan_upscale
     from vinr_cli.media.read import probe_source, scan_source
 
     try:

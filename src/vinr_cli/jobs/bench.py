@@ -18,8 +18,9 @@ from vinr_cli.engine.bench import (
 from vinr_cli.engine.device import choose_device, choose_precision
 from vinr_cli.engine.stream import QUEUED, THREADS
 from vinr_cli.events import Event, FramesDone
-from vinr_cli.jobs.file_job import plan_upscale, run_upscale
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.jobs.fingerprint import ffmpeg_version
+from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.media.base import find_ffmpeg
 from vinr_cli.media.measure import make_test_clip
 from vinr_cli.plan.job import JobSpec, RateRequest, SizeRequest

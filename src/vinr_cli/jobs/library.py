@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from vinr_cli.events import Finished, Reporter, silent
-from vinr_cli.jobs.file_job import run_upscale
+from vinr_cli.jobs.run import run_job
 from vinr_cli.plan.job import JobSpec, SizeRequest
 from vinr_cli.plan.numbers import parse_number, parse_rate
 from vinr_cli.plan.request import settle_request
@@ -32,8 +32,9 @@ def upscale_video(
     """Make a video larger, smoother, or both.
 
     Args:
-        source: The video.
-        output: The final name, or an existing folder; None chooses a name beside the source.
+        source: The video; "-" is standard input.
+        output: The final name, or an existing folder; "-" is standard output; None chooses a name
+            in the source's folder.
         scale: Factor for both sides, 0.25 to 16.
         size: (width, height) in pixels, instead of a scale.
         fps_mult: Output frames per source frame.
@@ -58,4 +59,4 @@ def upscale_video(
     )
     target = None if output is None else Path(fspath(output))
     spec = replace(options, input=Path(fspath(source)), output=target, size=wanted, rate=rate)
-    return run_upscale(spec, report)
+    return run_job(spec, report)

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vinr_cli.errors import Interrupted, UsageError, VerificationError
-from vinr_cli.events import Finished, Notice, Reporter, silent
+from vinr_cli.events import Finished, Reporter, silent
+from vinr_cli.jobs.announce import open_announced
 from vinr_cli.jobs.decisions import tags
-from vinr_cli.jobs.file_job import complete, planned, rename_whole, work_folders
+from vinr_cli.jobs.finishing import complete, made, rename_whole
+from vinr_cli.jobs.folders import work_folders
 from vinr_cli.jobs.ledger import clean, unfinished
 from vinr_cli.jobs.lock import hold
 from vinr_cli.jobs.pictures import make_folder
@@ -38,11 +40,6 @@ if TYPE_CHECKING:
     from vinr_cli.jobs.render import Rendered, Workshop
     from vinr_cli.media.read import SourceFrames
     from vinr_cli.media.write import FrameWriter
-
-
-def is_piped(spec: JobSpec) -> bool:
-    """Whether a job reads standard input or writes standard output."""
-    return STDIO in (spec.input, spec.output)
 
 
 def show_piped(spec: JobSpec, *, stdin: int = 0) -> Plan:
@@ -211,7 +208,7 @@ class _Job:
                 rendered = self._render(workshop, frames, timeline, writer)
                 if rendered.ending is None:
                     raise Interrupted(self._plan.output, "stopped: nothing was made")
-            finished = self._finished(rendered)
+            finished = made(self._plan, rendered.ending, rendered)
             complete(self._plan, rendered.ending, [part], place, self._report)
         finally:
             part.unlink(missing_ok=True)
@@ -247,7 +244,7 @@ class _Job:
                 whole, frames=ending.frames_out, duration=ending.duration,
                 tolerance=ending.longest, size=plan.stored,
             )  # fmt: skip
-        return self._finished(rendered)
+        return made(plan, ending, rendered)
 
     def _frames(self) -> "tuple[SourceFrames, Timeline]":
         """The source's frames, and the clock."""
@@ -285,13 +282,7 @@ class _Job:
         self._latest = time
 
     def _open_workshop(self) -> "Workshop":
-        from vinr_cli.jobs.render import open_workshop  # noqa: PLC0415 - torch loads only now
-
-        workshop = open_workshop(self._plan, self._report)
-        self._plan = replace(self._plan, worker=workshop.worker)
-        self._report(planned(self._plan))
-        for text in self._plan.notices:
-            self._report(Notice(text, str(self._plan.media.path)))
+        self._plan, workshop = open_announced(self._plan, self._report)
         return workshop
 
     def _render(
@@ -342,18 +333,6 @@ class _Job:
     def _wake(self) -> None:
         if self._source is not None:
             self._source.inlet.cancel()
-
-    def _finished(self, rendered: "Rendered") -> Finished:
-        if rendered.ending is None:
-            raise ValueError("the job is not complete")
-        return Finished(
-            output=self._plan.output,
-            frames=rendered.ending.frames_out,
-            duration=rendered.ending.duration,
-            seconds=0.0,
-            stage_seconds=rendered.stage_seconds,
-            losses=rendered.losses,
-        )
 
 
 def _into_pipe(encoder: Encoder) -> Encoder:
