@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from vinr_cli import __version__
+from vinr_cli._version import __version__
 from vinr_cli.jobs.disk import bytes_needed
 from vinr_cli.jobs.plan_upscale import Plan, odd_times
 from vinr_cli.media.animate import WEBP_QUALITY
