@@ -19,10 +19,11 @@ from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.stream import QUEUE_FRAMES, REPORT_SECONDS, Stream, Streamed, Stretch
 from vinr_cli.errors import DeviceError, EncoderError, InputError, VinrError
 from vinr_cli.events import Event, FramesDone, silent
-from vinr_cli.media.reader import Frame
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.plan.job import RateKind, RateRequest
 from vinr_cli.plan.timeline import Timeline, output_time_base
+
+from .frames import Frame
 
 SIZE = (16, 24)
 TICK = Fraction(1, 12800)
@@ -61,7 +62,7 @@ def frames(count: int, color: ColorSpec = YUV, first: int = 0) -> Iterator[Frame
     high = 235 << (color.depth - 8)
     for i in range(count):
         planes = [rng.integers(16, high, s).astype(kind) for s in (SIZE, chroma, chroma)]
-        yield Frame(first + i * STEP, STEP, tuple(planes))
+        yield Frame(first + i * STEP, tuple(planes))
 
 
 def stream(
@@ -371,5 +372,5 @@ def test_gray_and_rgb_go_through(network: VideoINR) -> None:
     gray = ColorSpec(chroma=Chroma.GRAY)
     plane = rng.integers(16, 235, SIZE).astype(np.uint8)
     writer = Writer()
-    stream(network, [Frame(i * STEP, None, (plane,)) for i in range(2)], writer, source=gray)
+    stream(network, [Frame(i * STEP, (plane,)) for i in range(2)], writer, source=gray)
     assert [len(p) for p in writer.planes] == [1] * 4

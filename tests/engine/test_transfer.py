@@ -25,10 +25,11 @@ from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.stream import Stream
 from vinr_cli.engine.transfer import DirectMover, PinnedMover, mover_for
 from vinr_cli.events import silent
-from vinr_cli.media.reader import Frame
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.plan.job import RateKind, RateRequest
 from vinr_cli.plan.timeline import Timeline
+
+from .frames import Frame
 
 CPU = torch.device("cpu")
 TICK = Fraction(1, 12800)
@@ -298,7 +299,7 @@ def test_a_whole_pass_is_the_same_through_pinned_buffers(network: VideoINR, dept
             subject="in.mp4",
             mover=mover,
         )
-        work.run([Frame(i * 512, 512, planes) for i, planes in enumerate(source)], writer)
+        work.run([Frame(i * 512, planes) for i, planes in enumerate(source)], writer)
         written.append(writer.frames)
     assert len(written[0]) == 18
     assert written[0] == written[1]

@@ -21,7 +21,6 @@ from vinr_cli.engine.stages import Channel, Pipeline
 from vinr_cli.engine.transfer import Landing, Mover, mover_for
 from vinr_cli.errors import DeviceError, InputError, VinrError
 from vinr_cli.events import FramesDone, Reporter
-from vinr_cli.media.reader import Frame
 from vinr_cli.plan.scenes import is_cut
 from vinr_cli.plan.timeline import OutputFrame, Timeline
 
@@ -63,8 +62,24 @@ REPORT_SECONDS = 0.1
 V = TypeVar("V")
 
 
+class Frame(Protocol):
+    """What a pass needs of a source frame; a reader of videos gives them."""
+
+    @property
+    def pts(self) -> int:
+        """Presentation time in ticks of the source's time base, greater than the one before."""
+
+    @property
+    def planes(self) -> Sequence[NDArray[Any]]:
+        """(h_p, w_p) each, uint8 for 8 bits and uint16 above, as the source's `ColorSpec` says."""
+
+    @property
+    def change(self) -> float | None:
+        """Score of the change from the frame before, see `is_cut`; None if it was not measured."""
+
+
 class Writer(Protocol):
-    """What the encoding thread needs of `media.writer.FrameWriter`."""
+    """What the encoding thread needs of an encoder."""
 
     def write(self, planes: Any, pts: int) -> None:
         """Take one frame: its planes and its time in ticks of the output."""
