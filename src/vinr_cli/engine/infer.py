@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from vinr_cli.engine.ahead import PAIRS, Ahead
-from vinr_cli.engine.graphs import Recorded, Recorder, recorder_for
 from vinr_cli.engine.memory import (
     budget_of,
     is_out_of_memory,
@@ -117,7 +116,6 @@ class PairRenderer:
         budget: Bytes that a pair may use, estimated; None takes a share of what is free.
         tile: Side of a tile's core in LR pixels; None lets the budget decide, 0 forbids tiles.
         notify: Told, in one line, when smaller tiles are taken.
-        recorder: Records the encoder's steps; None takes what `graphs` finds right for the device.
 
     Attributes:
         layout: The tiles now in use.
@@ -135,15 +133,9 @@ class PairRenderer:
         budget: int | None = None,
         tile: int | None = None,
         notify: Callable[[str], None] = lambda _: None,
-        recorder: Recorder | None = None,
     ) -> None:
         self._model = model
         self._device = next(model.parameters()).device
-        recorder = recorder or recorder_for(self._device)
-        self._recorded: dict[str, Recorded[Any]] = {}
-        if recorder is not None:
-            self._recorded["frame"] = Recorded(model.encode_frame, recorder)
-            self._recorded["pair"] = Recorded(model.encode_pair, recorder)
         self._autocast = autocast
         self._budget = budget_of(self._device, budget)
         self._tiles_allowed = tile != 0
@@ -323,8 +315,6 @@ class PairRenderer:
         """
         stopped = self._stop_ahead()  # first, since its threads still write what is remembered
         self._forget()
-        for step in self._recorded.values():
-            step.forget()
         release(self._device)
         if stopped:
             self._notify(f"out of memory on {self._device}: going on without looking ahead")
@@ -479,8 +469,7 @@ class PairRenderer:
         """Features of a pair; in tiles with what they have to know of the whole frames."""
         with self._mixed("pair"):
             if self.layout.whole:
-                encode_pair = self._recorded.get("pair", self._model.encode_pair)
-                return cast(Features, encode_pair(earlier, later))
+                return self._model.encode_pair(earlier, later)
             survey = self._surveyed(first, second)
             origin = tile.rows.offset, tile.cols.offset
             return self._model.encode_tile(earlier, later, survey, origin)
@@ -527,9 +516,8 @@ class PairRenderer:
         rows = slice(tile.rows.offset, tile.rows.offset + tile.rows.held)
         cols = slice(tile.cols.offset, tile.cols.offset + tile.cols.held)
         with self._timing("frame"), self._mixed("frame"):
-            encode_frame = self._recorded.get("frame", self._model.encode_frame)
-            features = encode_frame(frame[None, :, rows, cols])
-        return in_float32(cast(FrameFeatures, features))
+            features = self._model.encode_frame(frame[None, :, rows, cols])
+        return in_float32(features)
 
     def _mixed(self, step: Step) -> torch.autocast:
         """A step's number format, for a `with` statement."""
