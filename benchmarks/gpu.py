@@ -40,13 +40,13 @@ from torch import Tensor
 
 from vinr_cli.color.convert import from_rgb, to_rgb
 from vinr_cli.color.spec import ColorSpec
-from vinr_cli.engine.bench import measure_network, surroundings
+from vinr_cli.engine.assemble import renderer_for
 from vinr_cli.engine.device import choose_device, format_name
-from vinr_cli.engine.faithful import FlatRenderer
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.host_copies import mover_for
+from vinr_cli.engine.measure import measure_network, surroundings
 from vinr_cli.engine.precision import automatic, psnr
+from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.engine.stream import QUEUED
-from vinr_cli.engine.transfer import mover_for
 from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.upscale import run_upscale
 from vinr_cli.media.testclip import make_test_clip
@@ -246,9 +246,9 @@ def check_transfer(device: torch.device) -> Iterator[Check]:
             rgb = to_rgb(mover.upload(planes), spec)
             flying.append(mover.download(from_rgb(rgb, spec), rgb.isfinite().all()))
         wrong = 0
-        for planes, landing in zip(sources, flying, strict=True):
-            wrong += not landing.wait()
-            back = [_codes(plane, kind) for plane in landing.planes]
+        for planes, download in zip(sources, flying, strict=True):
+            wrong += not download.wait()
+            back = [_codes(plane, kind) for plane in download.planes]
             exact = from_rgb(to_rgb([torch.from_numpy(p.astype(int)) for p in planes], spec), spec)
             # A value that lies between two codes may be rounded to either.
             pairs = zip(back, exact, strict=True)
@@ -261,11 +261,12 @@ def check_waiting(device: torch.device) -> Iterator[Check]:
     if device.type != "cuda":
         return
     frames = [frame.to(device) for frame in drawn(4, 135, 240)]
-    renderer = FlatRenderer(load_model("default", device).eval(), (135, 240), (270, 480))
-    for frame in frames[:3]:
-        renderer.push(frame)
+    model = load_model("default", device).eval()
+    renderer = renderer_for(model, (135, 240), (270, 480), alpha=False)
+    for pair in pairwise(frames[:3]):
+        renderer.pair(*pair)
         list(renderer.render_all(TIMES))
-    renderer.push(frames[3])
+    renderer.pair(*frames[2:])
     with warnings.catch_warnings(record=True) as waits:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")

@@ -477,7 +477,7 @@ def _tag(context: Any, color: ColorSpec) -> None:
 
 
 class LiveWriter:
-    """Takes frames as `engine.stream.Writer` does, and writes a container or raw video from them.
+    """Takes frames as `engine.frames.Writer` does, and writes a container or raw video from them.
 
     Args:
         open_encoder: Makes the encoder, given the descriptor that it writes to.
