@@ -240,7 +240,7 @@ class Bench:
 
 _SLOW = """
 import time
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.renderer import PairRenderer
 whole = PairRenderer.render_all
 def slowly(self, times):
     time.sleep({})
@@ -262,7 +262,7 @@ from vinr_cli.errors import InputError
 FrameReader._packets = broken
 """
 _NOT_A_NUMBER = """
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.renderer import PairRenderer
 whole, count = PairRenderer.render_all, [0]
 def poisoned(self, times):
     for picture in whole(self, times):
@@ -276,7 +276,7 @@ def _out_of_memory(at: int, times: int = 1) -> str:
     """Memory runs out at the n-th time that a pair is rendered, and at the next ones."""
     return f"""
 import torch
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.renderer import PairRenderer
 begin, count = PairRenderer.__init__, [0]
 def init(self, model, *given, **named):
     whole = model.render

@@ -4,9 +4,9 @@ Run it as ``python benchmarks/gpu.py`` on a machine with a CUDA device (about te
 ``--device cpu --rehearse`` anywhere: small sizes, the same code. It prints tables in Markdown,
 writes all figures to ``--json``, and exits with 1 if a check fails. In order:
 
-1. Checks: both networks in float32 and in half precision, with and without the Triton kernel and
-   CUDA graphs, against the CPU; code values there and back through pinned buffers; and that the
-   host waits for nothing while it queues a pair.
+1. Checks: both networks in float32 and in half precision, with and without the Triton kernel,
+   against the CPU; code values there and back through pinned buffers; and that the host waits for
+   nothing while it queues a pair.
 2. The packaged network alone: milliseconds a pair and an instant, frames/s at 1, 2 and 4 frames a
    pair, peak memory, for 540p to 1080p, 720p to 1440p and 1080p to 2160p, by every way of
    rendering.
@@ -40,14 +40,13 @@ from torch import Tensor
 
 from vinr_cli.color.convert import from_rgb, to_rgb
 from vinr_cli.color.spec import ColorSpec
-from vinr_cli.engine import graphs
-from vinr_cli.engine.bench import measure_network, surroundings
+from vinr_cli.engine.assemble import renderer_for
 from vinr_cli.engine.device import choose_device, format_name
-from vinr_cli.engine.faithful import FlatRenderer
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.host_copies import mover_for
+from vinr_cli.engine.measure import measure_network, surroundings
 from vinr_cli.engine.precision import automatic, psnr
+from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.engine.stream import QUEUED
-from vinr_cli.engine.transfer import mover_for
 from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.media.measure.testclip import make_test_clip
@@ -80,18 +79,15 @@ class Way:
     Attributes:
         dtype: Autocast's; None is float32.
         triton: Whether the kernel renders, where it is trusted.
-        graphs: Whether steps are recorded.
     """
 
     dtype: torch.dtype | None = None
     triton: bool = False
-    graphs: bool = False
 
     @property
     def name(self) -> str:
         """For the tables."""
-        extras = [n for n, used in (("Triton", self.triton), ("graphs", self.graphs)) if used]
-        return ", ".join([format_name(self.dtype), *extras])
+        return format_name(self.dtype) + (", Triton" if self.triton else "")
 
     @contextmanager
     def chosen(self) -> Iterator[None]:
@@ -99,7 +95,6 @@ class Way:
         interpreted = os.environ.get("TRITON_INTERPRET") == "1"
         switches = {
             triton_render.SWITCH: ("interpret" if interpreted else "") if self.triton else "0",
-            graphs.SWITCH: "1" if self.graphs else "0",
             native.SWITCH: "0",  # so that a CPU rehearses the same ways
         }
         with patch.dict(os.environ, switches):
@@ -107,9 +102,9 @@ class Way:
 
 
 WAYS = tuple(
-    Way(dtype, triton, graph)
+    Way(dtype, triton)
     for dtype in (None, torch.float16, torch.bfloat16)
-    for triton, graph in ((False, False), (True, False), (True, True))
+    for triton in (False, True)
 )
 
 
@@ -251,9 +246,9 @@ def check_transfer(device: torch.device) -> Iterator[Check]:
             rgb = to_rgb(mover.upload(planes), spec)
             flying.append(mover.download(from_rgb(rgb, spec), rgb.isfinite().all()))
         wrong = 0
-        for planes, landing in zip(sources, flying, strict=True):
-            wrong += not landing.wait()
-            back = [_codes(plane, kind) for plane in landing.planes]
+        for planes, download in zip(sources, flying, strict=True):
+            wrong += not download.wait()
+            back = [_codes(plane, kind) for plane in download.planes]
             exact = from_rgb(to_rgb([torch.from_numpy(p.astype(int)) for p in planes], spec), spec)
             # A value that lies between two codes may be rounded to either.
             pairs = zip(back, exact, strict=True)
@@ -266,11 +261,12 @@ def check_waiting(device: torch.device) -> Iterator[Check]:
     if device.type != "cuda":
         return
     frames = [frame.to(device) for frame in drawn(4, 135, 240)]
-    renderer = FlatRenderer(load_model("default", device).eval(), (135, 240), (270, 480))
-    for frame in frames[:3]:
-        renderer.push(frame)
+    model = load_model("default", device).eval()
+    renderer = renderer_for(model, (135, 240), (270, 480), alpha=False)
+    for pair in pairwise(frames[:3]):
+        renderer.pair(*pair)
         list(renderer.render_all(TIMES))
-    renderer.push(frames[3])
+    renderer.pair(*frames[2:])
     with warnings.catch_warnings(record=True) as waits:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")

@@ -16,7 +16,7 @@ import torch
 from clips import make_clip
 
 from vinr_cli.engine.device import choose_device, choose_precision
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.events import Finished
 from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.jobs.planning import plan_upscale

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.manager import PluginManager
 
 import vinr_cli
 from vinr_cli import errors
@@ -22,11 +24,11 @@ def read(name: str) -> str:
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    """pyproject, the package and the changelog's newest heading name one version."""
-    project = tomllib.loads(read("pyproject.toml"))["project"]
+    """The wheel, the package and the changelog's newest heading name one version."""
     newest = re.search(r"^## \[(.+?)\] - (\d{4}-\d\d-\d\d|unreleased)$", read("CHANGELOG.md"), re.M)
     assert newest is not None
-    assert project["version"] == newest[1] == vinr_cli.__version__
+    built = ProjectMetadata(str(ROOT), PluginManager()).version
+    assert built == newest[1] == vinr_cli.__version__
 
 
 def test_constraints_pin_every_requirement() -> None:

@@ -14,13 +14,13 @@ This module is the door: importing it loads neither torch nor PyAV; using what i
 
 from typing import TYPE_CHECKING, Any
 
+from vinr_cli._version import __version__
+
 if TYPE_CHECKING:
     from vinr_cli.errors import VinrError
     from vinr_cli.jobs.library import upscale_video
     from vinr_cli.weights.load import load_model
     from vinr_cli.weights.pretrained import VideoINR
-
-__version__ = "0.1.0"
 
 __all__ = ["VideoINR", "VinrError", "__version__", "load_model", "upscale_video"]
 

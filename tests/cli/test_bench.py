@@ -1,14 +1,9 @@
 import json
 
 import pytest
-import torch
 
 from vinr_cli.cli.app import main
-from vinr_cli.engine.bench import renders_with
 from vinr_cli.engine.stream import STAGES, THREADS
-from vinr_cli.model import ModelConfig
-from vinr_cli.model.videoinr import VideoINR
-from vinr_cli.native.library import kernels
 
 SMALL = ["bench", "--clip", "32x24", "--frames", "3", "--scale", "2", "--device", "cpu"]
 
@@ -41,16 +36,6 @@ def test_bench_says_which_code_renders(
     assert main(SMALL) == 0
 
     assert "rendered by pytorch" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("config", [ModelConfig.compact(width=8), ModelConfig.published(width=8)])
-def test_both_networks_render_by_the_kernels(config: ModelConfig) -> None:
-    """Where the kernels are built, both networks' pixels come from them on a CPU."""
-    found = kernels()
-
-    with_them = "pytorch" if found is None else f"native {found.name}"
-
-    assert renders_with(VideoINR(config), torch.device("cpu")) == with_them
 
 
 @pytest.mark.parametrize("words", [["--clip", "big"], ["--frames", "1"], ["--device", "tpu"]])

@@ -211,7 +211,7 @@ def test_what_a_failed_computation_held_is_given_back() -> None:
 
 STARVED = """
 import itertools, resource, sys, torch
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.engine.memory import keep_freed_memory
 from vinr_cli.model import ModelConfig, VideoINR
 

@@ -16,8 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from vinr_cli.color.convert import from_picture, to_picture
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, plane_shapes
-from vinr_cli.engine.faithful import flatness, settle
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.flat import flatness, restore
+from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.model.compact import network as compact_network
 from vinr_cli.model.compact.triton_render import Job
 from vinr_cli.model.config import CompactConfig, ModelConfig
@@ -173,7 +173,7 @@ def test_colours_are_converted_and_rounded_where_they_are(spec: ColorSpec) -> No
         picture = to_picture(planes, spec)
         rgb = picture[:3]
         large = torch.empty(3, 64, 96, device=META)
-        settle(large, rgb, flatness(rgb, rgb))
+        restore(large, rgb, flatness(rgb, rgb))
         back = from_picture(picture, spec)
     assert crossings.seen == []
     assert all(plane.device == META for plane in back)

@@ -14,15 +14,19 @@ from numpy.typing import NDArray
 
 from vinr_cli.color.convert import from_rgb, to_rgb
 from vinr_cli.color.spec import Chroma, ColorSpec
-from vinr_cli.engine import stream as stream_module
-from vinr_cli.engine.infer import PairRenderer
-from vinr_cli.engine.stream import QUEUE_FRAMES, REPORT_SECONDS, Stream, Streamed, Stretch
+from vinr_cli.engine import conversion
+from vinr_cli.engine.conversion import Colours
+from vinr_cli.engine.output_times import OutputTimes
+from vinr_cli.engine.progress import REPORT_SECONDS, Progress
+from vinr_cli.engine.renderer import PairRenderer
+from vinr_cli.engine.stream import QUEUE_FRAMES, WHOLE, FrameRange, Stream, Streamed
 from vinr_cli.errors import DeviceError, EncoderError, InputError, VinrError
-from vinr_cli.events import Event, FramesDone, silent
-from vinr_cli.media.read.reader import Frame
+from vinr_cli.events import Event, FramesDone, Reporter, silent
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.plan.job import RateKind, RateRequest
 from vinr_cli.plan.timeline import Timeline, output_time_base
+
+from .stand_ins import Frame
 
 SIZE = (16, 24)
 TICK = Fraction(1, 12800)
@@ -61,7 +65,7 @@ def frames(count: int, color: ColorSpec = YUV, first: int = 0) -> Iterator[Frame
     high = 235 << (color.depth - 8)
     for i in range(count):
         planes = [rng.integers(16, high, s).astype(kind) for s in (SIZE, chroma, chroma)]
-        yield Frame(first + i * STEP, STEP, tuple(planes))
+        yield Frame(first + i * STEP, tuple(planes))
 
 
 def stream(
@@ -73,23 +77,20 @@ def stream(
     hr: tuple[int, int] = (32, 48),
     source: ColorSpec = YUV,
     target: ColorSpec | None = None,
-    keep_clock: bool = False,
-    report: Any = silent,
+    keep_start: bool = False,
+    report: Reporter = silent,
     scene_threshold: float | None = None,
+    wanted: FrameRange = WHOLE,
 ) -> Streamed:
-    rate = RateRequest(RateKind.MULTIPLY, Fraction(m))
+    timeline = Timeline(RateRequest(RateKind.MULTIPLY, Fraction(m)), TICK, source_rate=Fraction(25))
     work = Stream(
-        Timeline(rate, TICK, source_rate=Fraction(25)),
         PairRenderer(network, SIZE, hr),
-        source=source,
-        target=target or source,
-        time_base=TICK,
-        keep_clock=keep_clock,
-        last_duration=None,
-        total=None,
-        report=report,
+        OutputTimes(timeline, TICK, keep_start=keep_start, last_duration=None),
+        Colours(source, target or source),
+        Progress(report),
         subject="in.mp4",
         scene_threshold=scene_threshold,
+        frames=wanted,
     )
     return work.run(reader, writer)
 
@@ -192,10 +193,10 @@ def test_ten_bits_stay_ten_bits(network: VideoINR) -> None:
 
 @pytest.mark.parametrize("first", [-1024, 0, 1000, 10_000_001])
 def test_the_source_clock_is_kept_or_restarted(network: VideoINR, first: int) -> None:
-    """With `keep_clock` the first output has its source time within half a tick, else 0."""
+    """With `keep_start` the first output has its source time within half a tick, else 0."""
     for keep in (True, False):
         writer = Writer()
-        streamed = stream(network, frames(2, first=first), writer, keep_clock=keep)
+        streamed = stream(network, frames(2, first=first), writer, keep_start=keep)
         start = writer.pts[0] * TICK  # the output ticks are 1/12800 here too
         assert streamed.shift == first * TICK - start
         assert start == (first * TICK if keep else 0)
@@ -290,7 +291,7 @@ def test_memory_for_whole_frames_that_runs_out_is_a_device_error(
     def full(*_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("vinr_cli.engine.stream.to_picture", full)
+    monkeypatch.setattr("vinr_cli.engine.conversion.to_picture", full)
     with pytest.raises(DeviceError, match="cpu: out of memory"):
         stream(network, frames(3), Writer())
 
@@ -302,14 +303,14 @@ def test_memory_for_colours_that_runs_out_once_loses_no_frame(
     """Out of memory in a conversion of colours: the network leaves some, and it is done again."""
     plain, writer = Writer(), Writer()
     stream(network, frames(4), plain)
-    convert, calls = getattr(stream_module, name), itertools.count()
+    convert, calls = getattr(conversion, name), itertools.count()
 
     def full_once(*args: Any) -> Any:
         if next(calls) == 2:
             raise torch.OutOfMemoryError("out of memory")
         return convert(*args)
 
-    monkeypatch.setattr(stream_module, name, full_once)
+    monkeypatch.setattr(conversion, name, full_once)
     streamed = stream(network, frames(4), writer)
 
     assert next(calls) > 3
@@ -322,23 +323,9 @@ def test_memory_for_colours_that_runs_out_once_loses_no_frame(
 
 def test_frames_looked_at_ahead_are_not_counted_where_a_pass_stops(network: VideoINR) -> None:
     """A pass that is told to stop after a frame reports that frame's outputs and no later ones."""
-    rate = RateRequest(RateKind.MULTIPLY, Fraction(2))
     writer = Writer()
-    waiting = iter(frames(8))
-    work = Stream(
-        Timeline(rate, TICK, source_rate=Fraction(25)),
-        PairRenderer(network, SIZE, (32, 48)),
-        source=YUV,
-        target=YUV,
-        time_base=TICK,
-        keep_clock=False,
-        last_duration=None,
-        total=None,
-        report=silent,
-        subject="in.mp4",
-        stretch=Stretch(halt=lambda: len(writer.pts) >= 4),
-    )
-    streamed = work.run(waiting, writer)
+    wanted = FrameRange(halt=lambda: len(writer.pts) >= 4)
+    streamed = stream(network, frames(8), writer, wanted=wanted)
     assert not streamed.ended
     assert streamed.frames_out == len(writer.pts) == 2 * streamed.stop
     assert streamed.frames_in == streamed.stop + 1
@@ -371,5 +358,5 @@ def test_gray_and_rgb_go_through(network: VideoINR) -> None:
     gray = ColorSpec(chroma=Chroma.GRAY)
     plane = rng.integers(16, 235, SIZE).astype(np.uint8)
     writer = Writer()
-    stream(network, [Frame(i * STEP, None, (plane,)) for i in range(2)], writer, source=gray)
+    stream(network, [Frame(i * STEP, (plane,)) for i in range(2)], writer, source=gray)
     assert [len(p) for p in writer.planes] == [1] * 4

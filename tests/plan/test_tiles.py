@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from vinr_cli.plan.tiles import Cost, Layout, cut, fit, smaller, tile_bytes
+from vinr_cli.plan.tiles import Cost, Layout, divide, fit, smaller, tile_bytes
 
 
 def nearest(i: int, lr: int, hr: int) -> int:
@@ -16,7 +16,7 @@ def random_layouts(count: int) -> list[tuple[Layout, int, int]]:
         lr = (rng.randint(1, 90), rng.randint(1, 90))
         hr = tuple(max(1, int(n * rng.uniform(0.25, 16))) for n in lr)
         side, halo, align = rng.randint(1, 60), rng.randint(0, 20), rng.choice([1, 4, 8])
-        layouts.append((cut(lr, (hr[0], hr[1]), side, halo=halo, align=align), halo, align))
+        layouts.append((divide(lr, (hr[0], hr[1]), side, halo=halo, align=align), halo, align))
     return layouts
 
 
@@ -55,7 +55,7 @@ def _d(layout: Layout, axis: int) -> tuple[int, int]:
 
 def test_no_tile_side_means_one_whole_tile() -> None:
     """Without a side, the frame is one tile that sees everything."""
-    layout = cut((30, 40), (105, 140), None, halo=8, align=8)
+    layout = divide((30, 40), (105, 140), None, halo=8, align=8)
 
     assert layout.whole
     assert layout.side is None
@@ -66,7 +66,7 @@ def test_no_tile_side_means_one_whole_tile() -> None:
 def test_a_budget_chooses_the_coarsest_tiles_that_fit() -> None:
     """`fit` keeps the frame whole if it can, else its tiles cost at most the budget."""
     cost = Cost(lr_bytes=1000, hr_bytes=100)
-    whole = cut((270, 480), (1080, 1920), None, halo=16)
+    whole = divide((270, 480), (1080, 1920), None, halo=16)
     need = tile_bytes(whole, cost)
     assert need == 270 * 480 * 1000 + 1080 * 1920 * 100
 
@@ -74,7 +74,7 @@ def test_a_budget_chooses_the_coarsest_tiles_that_fit() -> None:
     tight = fit((270, 480), (1080, 1920), need // 5, cost, halo=16)
     assert not tight.whole
     assert tile_bytes(tight, cost) <= need // 5
-    next_coarser = cut((270, 480), (1080, 1920), (tight.side or 0) * 2, halo=16)
+    next_coarser = divide((270, 480), (1080, 1920), (tight.side or 0) * 2, halo=16)
     assert tile_bytes(next_coarser, cost) > need // 5
 
 
@@ -88,11 +88,11 @@ def test_an_impossible_budget_ends_at_the_floor() -> None:
 
 def test_the_ladder_of_sides_always_shrinks_and_ends() -> None:
     """From any frame, smaller sides go strictly down to the floor."""
-    layout = cut((1080, 1920), (1080, 1920), None, halo=0)
+    layout = divide((1080, 1920), (1080, 1920), None, halo=0)
     sides = []
     while (side := smaller(layout, floor=16)) is not None:
         sides.append(side)
-        layout = cut((1080, 1920), (1080, 1920), side, halo=0)
+        layout = divide((1080, 1920), (1080, 1920), side, halo=0)
     assert sides == sorted(set(sides), reverse=True)
     assert sides[-1] == 16
 
@@ -100,5 +100,5 @@ def test_the_ladder_of_sides_always_shrinks_and_ends() -> None:
 def test_nonsense_is_refused() -> None:
     """Lengths below one and negative halos raise ValueError."""
     for args in (((0, 1), (1, 1), 4, 1), ((1, 1), (1, 1), 0, 1), ((1, 1), (1, 1), 4, -1)):
-        with pytest.raises(ValueError, match="cannot cut"):
-            cut(args[0], args[1], args[2], halo=args[3])
+        with pytest.raises(ValueError, match="cannot divide"):
+            divide(args[0], args[1], args[2], halo=args[3])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from vinr_cli import __version__
+from vinr_cli._version import __version__
 from vinr_cli.cli.bench import bench
 from vinr_cli.cli.console import (
     INTERRUPTED,

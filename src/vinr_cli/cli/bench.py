@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import vinr_cli.cli.options as o
-from vinr_cli import __version__
+from vinr_cli._version import __version__
 from vinr_cli.cli.console import tell
 from vinr_cli.plan.numbers import parse_size
 

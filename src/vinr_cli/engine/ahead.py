@@ -1,4 +1,4 @@
-"""Two threads that compute what will be asked for next, beside the rendering of this.
+"""Two threads that compute what will be asked for next, while this is rendered.
 
 A pair's features are many small steps that hardly profit from more threads, and its rendering
 does: side by side they fill a processor that neither fills alone. One thread encodes frames, one
@@ -9,7 +9,6 @@ own number of OpenMP threads, so that together they do not outnumber the cores.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -33,13 +32,9 @@ class Worker:
     Args:
         name: Of the thread.
         threads: OpenMP threads that its work may use.
-
-    Attributes:
-        busy: Seconds of work so far.
     """
 
     def __init__(self, name: str, threads: int) -> None:
-        self.busy = 0.0
         # PyTorch takes the number for threads that begin later, too: the caller's is set again. A
         # thread takes that one over at its first use of PyTorch, so this one uses it before.
         before = torch.get_num_threads()
@@ -50,19 +45,16 @@ class Worker:
 
     def submit(self, work: Callable[[], V]) -> Future[V]:
         """Do something after what was submitted before."""
-        return self._pool.submit(self._timed, work)
-
-    def _timed(self, work: Callable[[], V]) -> V:
-        start = time.perf_counter()
-        try:
-            with torch.inference_mode():
-                return work()
-        finally:
-            self.busy += time.perf_counter() - start
+        return self._pool.submit(_without_gradients, work)
 
     def close(self) -> None:
         """Forget what has not begun, and wait for what has."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _without_gradients(work: Callable[[], V]) -> V:
+    with torch.inference_mode():
+        return work()
 
 
 class Ahead(Generic[K, V]):
@@ -80,13 +72,6 @@ class Ahead(Generic[K, V]):
         self._pairs: deque[tuple[K, Future[V]]] = deque()
         self._frames: deque[tuple[torch.Tensor, Future[object]]] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
-        self._waited = 0.0
-
-    @property
-    def busy(self) -> dict[str, float]:
-        """Seconds of work of both threads; the search's waiting for frames is not counted."""
-        pair = max(0.0, self._searcher.busy - self._waited)
-        return {"frame": self._encoder.busy, "pair": pair}
 
     def begin_frame(self, frame: torch.Tensor, encode: Callable[[], object]) -> None:
         """Encode a frame, unless that has begun."""
@@ -106,11 +91,7 @@ class Ahead(Generic[K, V]):
             if found is None:
                 return None
             self._frames = deque((f for f in self._frames if f is not found), maxlen=REMEMBERED)
-        start = time.perf_counter()
-        try:
-            return found[1].result()
-        finally:
-            self._waited += time.perf_counter() - start
+        return found[1].result()
 
     def begin_pair(self, key: K, prepare: Callable[[], V]) -> None:
         """Prepare a pair after those before it, unless `PAIRS` wait to be taken."""

@@ -47,7 +47,7 @@ def mixed(step: Step, device: torch.device, dtype: torch.dtype | None) -> torch.
         device.type,
         dtype=dtype or torch.bfloat16,  # any that the device takes, where it is not used
         enabled=used,
-        cache_enabled=False,  # weights need no gradients, so none would be kept; graphs forbid it
+        cache_enabled=False,  # weights need no gradients, so none would be kept
     )
 
 

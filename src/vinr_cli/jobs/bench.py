@@ -8,14 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vinr_cli.engine.bench import (
+from vinr_cli.engine.device import choose_device, choose_precision
+from vinr_cli.engine.measure import (
     measure_network,
     peak_bytes,
     processor_seconds,
     renders_with,
     surroundings,
 )
-from vinr_cli.engine.device import choose_device, choose_precision
 from vinr_cli.engine.stream import QUEUED, THREADS
 from vinr_cli.events import Event, FramesDone
 from vinr_cli.jobs.file_job import run_upscale

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from vinr_cli import __version__
+from vinr_cli._version import __version__
 from vinr_cli.jobs.disk import bytes_needed
 from vinr_cli.jobs.plan import Plan
 from vinr_cli.jobs.planning import odd_times

@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 
-from vinr_cli import __version__
+from vinr_cli._version import __version__
 from vinr_cli.errors import EncoderError, InputError
 from vinr_cli.jobs.plan import Plan
 from vinr_cli.media.base import is_listing

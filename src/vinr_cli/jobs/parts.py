@@ -96,7 +96,7 @@ class PartsWriter:
 
 
 class PartEnds:
-    """Where the parts of a pass end, as `Stretch.ends` asks; remembers where the latest began."""
+    """Where the parts of a pass end, as `FrameRange.ends` asks; keeps where the latest began."""
 
     def __init__(self, grid: PartGrid, start: int) -> None:
         self._grid = grid

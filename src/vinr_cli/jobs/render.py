@@ -5,11 +5,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vinr_cli.engine.assemble import renderer_for
+from vinr_cli.engine.conversion import Colours
 from vinr_cli.engine.device import choose_device, choose_precision, format_name
-from vinr_cli.engine.faithful import AlphaRenderer, FlatRenderer
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.frames import Writer
 from vinr_cli.engine.memory import keep_freed_memory
-from vinr_cli.engine.stream import Stream, Streamed, Stretch, Writer
+from vinr_cli.engine.output_times import OutputTimes
+from vinr_cli.engine.progress import Progress
+from vinr_cli.engine.renderer import Renderer
+from vinr_cli.engine.stream import FrameRange, Stream, Streamed
 from vinr_cli.events import Event, Notice, PartDone, Reporter
 from vinr_cli.jobs.cadence import new_frames
 from vinr_cli.jobs.ledger import Ending, Ledger
@@ -49,7 +53,7 @@ class Workshop:
     """
 
     device: str
-    renderer: PairRenderer
+    renderer: Renderer
     precision: str
 
     @property
@@ -73,11 +77,11 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
         keep_freed_memory()
     subject = str(spec.input)
     strength = None if plan.deblocking is None else plan.deblocking.strength
-    kind = AlphaRenderer if video.color.alpha else FlatRenderer
-    renderer = kind(
+    renderer = renderer_for(
         load_model(spec.model, device, deblock=strength),
         (video.height, video.width),
         (plan.size[1], plan.size[0]),
+        alpha=video.color.alpha,
         autocast=autocast,
         budget=spec.memory_limit,
         tile=spec.tile,
@@ -124,9 +128,9 @@ def render(
             yield frame
 
     try:
-        streamed = _stream(plan, workshop, timeline, Stretch(halt=halt), report).run(
-            shown(), writer
-        )
+        progress = Progress(report, plan.frames or None)
+        stream = _stream(plan, workshop, timeline, FrameRange(halt=halt), progress)
+        streamed = stream.run(shown(), writer)
     finally:
         frames.close()
     _tell(plan, streamed, frames, report)
@@ -182,11 +186,10 @@ def _render_gap(
     start, stop = gap
     frames, timeline = _source(plan, start, stop)
     times = frames.times
-    stretch = Stretch(
+    wanted = FrameRange(
         first=start,
         stop=stop,
         origin=times[0] if times else None,
-        done=sum(part.frames for part in ledger.parts),
         ends=PartEnds(ledger.grid, start),
         halt=halt,
     )
@@ -203,9 +206,10 @@ def _render_gap(
         report(event)
 
     try:
-        streamed = _stream(plan, workshop, timeline, stretch, told).run(
-            _shown(plan, frames), writer
-        )
+        earlier = sum(part.frames for part in ledger.parts)
+        progress = Progress(told, plan.frames or None, earlier)
+        stream = _stream(plan, workshop, timeline, wanted, progress)
+        streamed = stream.run(_shown(plan, frames), writer)
         writer.turn(streamed.stop, _ending(streamed) if streamed.ended else None)
     except BaseException:
         writer.abort()
@@ -257,21 +261,22 @@ def _shown(plan: Plan, frames: SourceFrames) -> Iterable[Frame]:
 
 
 def _stream(
-    plan: Plan, workshop: Workshop, timeline: Timeline, stretch: Stretch, report: Reporter
+    plan: Plan, workshop: Workshop, timeline: Timeline, wanted: FrameRange, progress: Progress
 ) -> Stream:
+    video = plan.media.video
     return Stream(
-        timeline,
         workshop.renderer,
-        source=plan.media.video.color,
-        target=plan.encoder.color,
-        time_base=plan.media.video.time_base,
-        keep_clock=plan.window.kept_span is None,
-        last_duration=plan.window.last_duration,
-        total=plan.frames or None,
-        report=report,
+        OutputTimes(
+            timeline,
+            video.time_base,
+            keep_start=plan.window.kept_span is None,
+            last_duration=plan.window.last_duration,
+        ),
+        Colours(video.color, plan.encoder.color),
+        progress,
         subject=str(plan.media.path),
         scene_threshold=plan.spec.scene_threshold,
-        stretch=stretch,
+        frames=wanted,
     )
 
 

@@ -1,4 +1,4 @@
-"""How a frame is cut into tiles: exact integer ranges, each output pixel in exactly one tile.
+"""How a frame is divided into tiles: exact integer ranges, each output pixel in exactly one tile.
 
 A tile owns the output pixels whose nearest LR pixel lies in its core, and sees a halo of further
 LR pixels around the core, as wide as the network can look. Tiles begin at multiples of the
@@ -36,7 +36,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A frame cut into tiles.
+    """A frame divided into tiles.
 
     Attributes:
         lr: (height, width) of the source frame, in LR pixels.
@@ -56,10 +56,10 @@ class Layout:
         return len(self.tiles) == 1
 
 
-def cut(
+def divide(
     lr: tuple[int, int], hr: tuple[int, int], side: int | None, *, halo: int, align: int = 1
 ) -> Layout:
-    """Cut a frame into tiles.
+    """Divide a frame into tiles.
 
     Args:
         lr: (height, width) of the source frame, in LR pixels.
@@ -72,7 +72,7 @@ def cut(
         ValueError: a length below 1, or a negative halo.
     """
     if min(*lr, *hr, align) < 1 or halo < 0 or (side is not None and side < 1):
-        raise ValueError(f"cannot cut {lr} -> {hr} into tiles of {side}, {halo=}, {align=}")
+        raise ValueError(f"cannot divide {lr} -> {hr} into tiles of {side}, {halo=}, {align=}")
     rows = _spans(lr[0], hr[0], side, halo, align)
     cols = _spans(lr[1], hr[1], side, halo, align)
     tiles = tuple(Tile(r, c) for r in rows for c in cols)
@@ -138,17 +138,17 @@ def fit(
         hr: (height, width) of the output frame, in pixels.
         budget: Bytes that one tile may need.
         cost: What a pixel costs.
-        halo: As for `cut`.
-        align: As for `cut`.
+        halo: As for `divide`.
+        align: As for `divide`.
         floor: Smallest core to try; returned even if it does not fit, for the device itself to
             say no.
     """
-    layout = cut(lr, hr, None, halo=halo, align=align)
+    layout = divide(lr, hr, None, halo=halo, align=align)
     while tile_bytes(layout, cost) > budget:
         side = smaller(layout, floor=floor)
         if side is None:
             break
-        layout = cut(lr, hr, side, halo=halo, align=align)
+        layout = divide(lr, hr, side, halo=halo, align=align)
     return layout
 
 

@@ -18,7 +18,7 @@ _JOIN_SECONDS = 2.0
 
 
 class StreamWriter:
-    """Takes frames as `engine.stream.Writer` does, and writes a container or raw video from them.
+    """Takes frames as `engine.frames.Writer` does, and writes a container or raw video from them.
 
     Args:
         open_encoder: Makes the encoder, given the descriptor that it writes to.

@@ -1,7 +1,7 @@
 """Copies to and from a device: what arrives, and in which order, with a device that is a fake.
 
-The fake copies as late as a device could: nothing that is queued happens before somebody waits for
-it, on the host or in another queue. No test here has a GPU.
+The fake copies as late as a device could: nothing that is queued happens before it is waited
+for, on the host or in another queue. No test here has a GPU.
 """
 
 import gc
@@ -20,15 +20,19 @@ from torch import Tensor
 
 from vinr_cli.color.convert import from_rgb, to_rgb
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting
-from vinr_cli.engine import transfer
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine import host_copies
+from vinr_cli.engine.conversion import Colours
+from vinr_cli.engine.host_copies import DirectMover, PinnedMover, mover_for
+from vinr_cli.engine.output_times import OutputTimes
+from vinr_cli.engine.progress import Progress
+from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.engine.stream import Stream
-from vinr_cli.engine.transfer import DirectMover, PinnedMover, mover_for
 from vinr_cli.events import silent
-from vinr_cli.media.read.reader import Frame
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.plan.job import RateKind, RateRequest
 from vinr_cli.plan.timeline import Timeline
+
+from .stand_ins import Frame
 
 CPU = torch.device("cpu")
 TICK = Fraction(1, 12800)
@@ -138,7 +142,7 @@ def test_a_buffer_is_filled_again_only_when_it_was_copied() -> None:
     there = [mover.upload(frame) for frame in frames]
     driver.finish()
     assert all(same(t, f) for t, f in zip(there, frames, strict=True))
-    assert len(driver.made) == transfer.UPLOADS
+    assert len(driver.made) == host_copies.UPLOADS
     assert {t[0].untyped_storage().data_ptr() for t in there} <= set(driver.lent)
 
 
@@ -175,14 +179,14 @@ def test_rounded_code_values_come_back(depth: int) -> None:
     spec = ColorSpec(Chroma.C420, Matrix.BT709, full_range=True, depth=depth, siting=Siting.LEFT)
     rgb = torch.rand(3, 8, 12, generator=torch.Generator().manual_seed(0))
     codes = from_rgb(rgb, spec)
-    landing = mover.download(codes, YES)
+    download = mover.download(codes, YES)
     kind = np.uint8 if depth == 8 else np.uint16
     expected = [code.numpy().astype(kind) for code in codes]
-    assert not same(landing.planes, expected)
-    assert landing.wait()
-    assert same(landing.planes, expected)
-    assert all(p.dtype in (torch.uint8, torch.int16) for p in landing.planes)
-    back = to_rgb(landing.planes, spec)
+    assert not same(download.planes, expected)
+    assert download.wait()
+    assert same(download.planes, expected)
+    assert all(p.dtype in (torch.uint8, torch.int16) for p in download.planes)
+    back = to_rgb(download.planes, spec)
     assert torch.equal(back, to_rgb(codes, spec))
 
 
@@ -201,28 +205,28 @@ def test_landings_that_are_held_keep_their_buffers() -> None:
     codes = [torch.full((4, 4), k, dtype=torch.uint8) for k in range(6)]
     held = [mover.download([code], YES) for code in codes[:3]]
     assert len(driver.made) == 3
-    for landing, code in zip(held, codes, strict=False):
-        landing.wait()
-        assert torch.equal(landing.planes[0], code)
-    del landing
+    for download, code in zip(held, codes, strict=False):
+        download.wait()
+        assert torch.equal(download.planes[0], code)
+    del download
     held.clear()
     gc.collect()
     later = [mover.download([code], YES) for code in codes[3:]]
     assert len(driver.made) == 3
-    for landing, code in zip(later, codes[3:], strict=True):
-        landing.wait()
-        assert torch.equal(landing.planes[0], code)
+    for download, code in zip(later, codes[3:], strict=True):
+        download.wait()
+        assert torch.equal(download.planes[0], code)
 
 
 def test_a_forgotten_landing_does_not_write_into_the_next_frame() -> None:
-    """A buffer comes back after its copy has ended, even if nobody read it."""
+    """A buffer comes back after its copy has ended, even if it was not read."""
     mover = PinnedMover(LateDriver())
     forgotten = mover.download([torch.full((4, 4), 7, dtype=torch.uint8)], YES)
     del forgotten
     gc.collect()
-    landing = mover.download([torch.full((4, 4), 9, dtype=torch.uint8)], YES)
-    landing.wait()
-    assert bool((landing.planes[0] == 9).all())
+    download = mover.download([torch.full((4, 4), 9, dtype=torch.uint8)], YES)
+    download.wait()
+    assert bool((download.planes[0] == 9).all())
 
 
 def test_the_host_copies_nothing_it_has() -> None:
@@ -232,9 +236,9 @@ def test_the_host_copies_nothing_it_has() -> None:
     there = mover.upload(frame)
     assert isinstance(mover, DirectMover)
     assert all(t.data_ptr() == p.ctypes.data for t, p in zip(there, frame, strict=True))
-    landing = mover.download(there, YES)
-    assert landing.wait()
-    assert all(a is b for a, b in zip(landing.planes, there, strict=True))
+    download = mover.download(there, YES)
+    assert download.wait()
+    assert all(a is b for a, b in zip(download.planes, there, strict=True))
 
 
 def test_a_cuda_device_gets_queues(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,21 +289,19 @@ def test_a_whole_pass_is_the_same_through_pinned_buffers(network: VideoINR, dept
     driver = LateDriver(computing=ReadyLane())
     for mover in (DirectMover(CPU), PinnedMover(driver)):
         writer = Copier()
+        timeline = Timeline(
+            RateRequest(RateKind.MULTIPLY, Fraction(3)), TICK, source_rate=Fraction(25)
+        )
         work = Stream(
-            Timeline(RateRequest(RateKind.MULTIPLY, Fraction(3)), TICK, source_rate=Fraction(25)),
             PairRenderer(network, (16, 24), (32, 48)),
-            source=color,
-            target=color,
-            time_base=TICK,
-            keep_clock=False,
-            last_duration=None,
-            total=None,
-            report=silent,
+            OutputTimes(timeline, TICK, keep_start=False, last_duration=None),
+            Colours(color, color),
+            Progress(silent),
             subject="in.mp4",
             mover=mover,
         )
-        work.run([Frame(i * 512, 512, planes) for i, planes in enumerate(source)], writer)
+        work.run([Frame(i * 512, planes) for i, planes in enumerate(source)], writer)
         written.append(writer.frames)
     assert len(written[0]) == 18
     assert written[0] == written[1]
-    assert len(driver.made) < 18 + transfer.UPLOADS
+    assert len(driver.made) < 18 + host_copies.UPLOADS

@@ -1,9 +1,9 @@
-"""Frames between the host and the device, beside the device's work.
+"""Copies of frames between the host and the device, while the device works.
 
 Code values cross the bus, 8 or 16 bits each, never floats: colours are converted and rounded on
 the device (`color.convert` works on any). A CUDA device copies best from and to pinned memory, in
 queues of their own: the next frames arrive and the last ones leave while the network works on
-this one, and nobody waits but the encoding thread for the frame that it writes.
+this one, and only the encoding thread waits, for the frame that it writes.
 
 What a device's queues must be able to do is `Driver`; `CudaDriver` is PyTorch's streams and events.
 The order of copies is tested with a driver that copies as late as a device could. `CudaDriver` has
@@ -27,13 +27,13 @@ ALIGNMENT = 64
 """Bytes at whose multiples planes begin in a buffer."""
 
 
-class Landing:
+class PendingDownload:
     """Planes on their way to the host.
 
     Attributes:
         planes: (h, w) each, uint8, or int16 and int32 for deeper ones, where 16 bits count as
-            without a sign; in the host's memory. Not to be read before `wait`, nor after the
-            landing is gone.
+            without a sign; in the host's memory. Not to be read before `wait`, nor after this
+            object is gone.
     """
 
     def __init__(self, planes: Sequence[Tensor], finite: Tensor, arrival: "Mark | None") -> None:
@@ -61,7 +61,7 @@ class Mover(Protocol):
             Tensors that `color.to_rgb` takes.
         """
 
-    def download(self, planes: Sequence[Tensor], finite: Tensor) -> Landing:
+    def download(self, planes: Sequence[Tensor], finite: Tensor) -> PendingDownload:
         """Planes on the host, some time later.
 
         Args:
@@ -92,11 +92,11 @@ class DirectMover:
             for p in planes
         ]
 
-    def download(self, planes: Sequence[Tensor], finite: Tensor) -> Landing:
+    def download(self, planes: Sequence[Tensor], finite: Tensor) -> PendingDownload:
         """See `Mover.download`."""
         if self._device.type != "cpu":
             planes = [plane.cpu() for plane in planes]
-        return Landing(planes, finite, None)
+        return PendingDownload(planes, finite, None)
 
 
 # -- queues ----------------------------------------------------------------------------------------
@@ -216,7 +216,8 @@ class PinnedMover:
     """Copies through pinned buffers, in a queue for each direction.
 
     A frame goes up in one copy. On the way down there are as many buffers as frames wait for the
-    encoder, which the pipeline's queue bounds; a buffer comes back when its `Landing` is forgotten.
+    encoder, which the pipeline's queue bounds; a buffer comes back when its `PendingDownload` is
+    forgotten.
 
     Args:
         driver: Of the device.
@@ -228,7 +229,7 @@ class PinnedMover:
         self._filling: list[tuple[Tensor, Mark] | None] = [None] * UPLOADS
         self._turn = 0
         self._empty: list[Tensor] = []
-        self._lock = threading.RLock()  # landings are forgotten at any place, in any thread
+        self._lock = threading.RLock()  # downloads are forgotten at any place, in any thread
 
     @torch.inference_mode()
     def upload(self, planes: Sequence[NDArray[Any]]) -> list[Tensor]:
@@ -258,7 +259,7 @@ class PinnedMover:
         return self._driver.pinned(size)
 
     @torch.inference_mode()
-    def download(self, planes: Sequence[Tensor], finite: Tensor) -> Landing:
+    def download(self, planes: Sequence[Tensor], finite: Tensor) -> PendingDownload:
         """See `Mover.download`."""
         codes = [plane.to(torch.int16) if plane.dtype == torch.int32 else plane for plane in planes]
         sent = [*codes, finite.reshape(1, 1)]
@@ -270,13 +271,13 @@ class PinnedMover:
             self._driver.copy(target, tensor, self._down)
             self._driver.lend(tensor, self._down)
         arrival = self._down.mark()
-        landing = Landing(here[:-1], here[-1], arrival)
-        # Where a landing is forgotten unread, the buffer is still being written: wait there, too.
-        weakref.finalize(landing, self._take_back, buffer, arrival).atexit = False
-        return landing
+        download = PendingDownload(here[:-1], here[-1], arrival)
+        # Where a download is forgotten unread, the buffer is still being written: wait there, too.
+        weakref.finalize(download, self._take_back, buffer, arrival).atexit = False
+        return download
 
     def _buffer_down(self, size: int) -> Tensor:
-        """A buffer that nobody reads, large enough."""
+        """A buffer that is free, large enough."""
         with self._lock:
             for i, buffer in enumerate(self._empty):
                 if len(buffer) >= size:

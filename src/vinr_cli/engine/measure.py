@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vinr_cli.engine.infer import PairRenderer
+from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.model.compact.triton_render import usable
 from vinr_cli.model.config import CompactConfig
 from vinr_cli.model.videoinr import VideoINR
@@ -107,7 +107,7 @@ def peak_bytes(device: torch.device) -> int | None:
 
 
 def surroundings(device: torch.device) -> dict[str, str]:
-    """What a figure depends on beside the program: device, threads and versions."""
+    """What a figure depends on apart from the program: device, threads and versions."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         "device": f"{device} ({name})",

@@ -1,7 +1,4 @@
-import itertools
 import math
-import threading
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -10,47 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vinr_cli.engine.infer import PairRenderer, batch_of
+from vinr_cli.engine.renderer import PairRenderer, batch_of
 from vinr_cli.errors import DeviceError
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.videoinr import VideoINR
 
-LR = (40, 56)
+from .stand_ins import LR, Counting, video
+
 THIRD = Fraction(1, 3)
-
-
-def video(count: int, size: tuple[int, int] = LR) -> list[Tensor]:
-    """Smooth frames of a pattern that moves by a pixel a frame."""
-    y = torch.arange(size[0], dtype=torch.float32)[:, None]
-    x = torch.arange(size[1], dtype=torch.float32)
-    return [
-        torch.stack(
-            [
-                0.5 + 0.4 * torch.sin(y / (3 + c) + c) * torch.cos((x - k) / (4 + c))
-                for c in range(3)
-            ]
-        )
-        for k in range(count)
-    ]
-
-
-class Counting:
-    """Counts the calls of a network's steps."""
-
-    def __init__(self, network: VideoINR, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls = {
-            "encode_frame": 0, "encode_pair": 0, "encode_tile": 0, "survey_pair": 0,
-            "prepare": 0, "render": 0,
-        }  # fmt: skip
-        for name in self.calls:
-            monkeypatch.setattr(network, name, self._counted(name, getattr(network, name)))
-
-    def _counted(self, name: str, step: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            self.calls[name] += 1
-            return step(*args)
-
-        return call
 
 
 @pytest.mark.parametrize("hr", [(140, 196), (40, 56), (81, 113), (23, 31)])
@@ -143,12 +107,6 @@ def test_tiles_equal_the_whole_frame(network: VideoINR, hr: tuple[int, int]) -> 
         assert (whole.render(t) - tiled.render(t)).abs().max() < 1 / 255
 
 
-def test_a_budget_makes_tiles(network: VideoINR) -> None:
-    """A memory limit below the estimate of a whole frame leads to tiles, a large one does not."""
-    assert PairRenderer(network, (300, 400), (600, 800), budget=1 << 40).layout.whole
-    assert not PairRenderer(network, (300, 400), (600, 800), budget=200 << 20).layout.whole
-
-
 def test_tiles_that_do_not_fit_together_are_made_one_after_the_other(
     network: VideoINR, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,135 +160,6 @@ def test_tiles_equal_the_whole_frame_where_motion_is_fast(
         renderer.pair(a, b)
     for t in (0.1, 0.5, 0.9):
         assert (whole.render(t) - tiled.render(t)).abs().max() < 1 / 255
-
-
-class TestLookingAhead:
-    """Pairs that are prepared by other threads while one is rendered."""
-
-    @staticmethod
-    def outputs(
-        renderer: PairRenderer, pairs: list[tuple[Tensor, Tensor]], expected: int
-    ) -> list[Tensor]:
-        """All outputs of the pairs, each told what comes after it."""
-        made: list[Tensor] = []
-        with renderer.looking_ahead():
-            for i, pair in enumerate(pairs):
-                renderer.pair(*pair)
-                renderer.expect(pairs[i + 1 : i + 1 + expected])
-                made += renderer.render_all([0, THIRD])
-        return made
-
-    @pytest.mark.parametrize("expected", [0, 1, 2, 3, 4])
-    @pytest.mark.parametrize("tile", [0, 32])
-    def test_the_same_frames_come_out(
-        self, network: VideoINR, monkeypatch: pytest.MonkeyPatch, tile: int, expected: int
-    ) -> None:
-        """However far is looked ahead, outputs are the same and no frame is encoded twice."""
-        frames = video(6)
-        pairs = [*itertools.pairwise(frames), (frames[-1], frames[-1])]
-        wanted = self.outputs(PairRenderer(network, LR, (60, 84), tile=tile), pairs, 0)
-        counting = Counting(network, monkeypatch)
-
-        renderer = PairRenderer(network, LR, (60, 84), tile=tile)
-        made = self.outputs(renderer, pairs, expected)
-
-        assert len(made) == len(wanted)
-        for output, want in zip(made, wanted, strict=True):
-            assert (output - want).abs().max() < 1e-5
-        tiles = len(renderer.layout.tiles)
-        assert counting.calls["encode_frame"] == 6 * tiles
-        assert counting.calls["prepare"] == 6 * tiles
-
-    def test_what_was_expected_in_vain_is_not_mixed_in(self, network: VideoINR) -> None:
-        """Another pair than the expected one gives its own outputs."""
-        a, b, c, d = video(4)
-        alone = PairRenderer(network, LR, (60, 84))
-        alone.pair(d, b)
-        wanted = alone.render(0.5)
-        renderer = PairRenderer(network, LR, (60, 84))
-        with renderer.looking_ahead():
-            renderer.pair(a, b)
-            renderer.expect([(b, c), (c, d)])
-            renderer.render(0)
-            renderer.pair(d, b)
-            assert (renderer.render(0.5) - wanted).abs().max() < 1e-5
-
-    def test_threads_end_and_settings_stay(self, network: VideoINR) -> None:
-        """After the context no thread of it lives, and PyTorch has its number of threads."""
-        before, threads = torch.get_num_threads(), threading.active_count()
-        renderer = PairRenderer(network, LR, (60, 84))
-        with renderer.looking_ahead():
-            assert threading.active_count() == threads + 2
-            assert torch.get_num_threads() == before
-        assert threading.active_count() == threads
-        assert torch.get_num_threads() == before
-
-    def test_an_error_of_a_thread_reaches_whoever_asks(
-        self, network: VideoINR, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """What fails ahead of time is raised where its pair is asked for, not before."""
-        a, b, c = video(3)
-        renderer = PairRenderer(network, LR, (60, 84))
-        encode = network.encode_frame
-
-        def failing(frame: Tensor) -> Any:
-            if torch.equal(frame[0], c):
-                raise RuntimeError("broken frame")
-            return encode(frame)
-
-        monkeypatch.setattr(network, "encode_frame", failing)
-        with renderer.looking_ahead():
-            renderer.pair(a, b)
-            renderer.expect([(b, c)])
-            renderer.render(0)
-            renderer.pair(b, c)
-            with pytest.raises(RuntimeError, match="broken frame"):
-                renderer.render(0)
-
-    @pytest.mark.parametrize(
-        "step", ["encode_frame", "encode_pair", "prepare", "render", "survey_pair", "encode_tile"]
-    )
-    def test_memory_that_runs_out_at_any_step_loses_no_frame(
-        self, network: VideoINR, monkeypatch: pytest.MonkeyPatch, step: str
-    ) -> None:
-        """First nothing is computed ahead any more, then tiles shrink; all frames are made."""
-        lr, hr = (96, 120), (96, 121)
-        frames = video(4, lr)
-        pairs = list(itertools.pairwise(frames))
-        in_tiles = step in ("survey_pair", "encode_tile")
-        whole = PairRenderer(network, lr, hr, tile=0)
-        wanted = self.outputs(whole, pairs, 0)
-        call, calls = getattr(network, step), itertools.count()
-
-        def failing(*args: Any) -> Any:
-            if next(calls) in (2, 3, 4):
-                raise torch.OutOfMemoryError("out of memory")
-            return call(*args)
-
-        monkeypatch.setattr(network, step, failing)
-        told: list[str] = []
-        tile = 90 if in_tiles else None
-        renderer = PairRenderer(network, lr, hr, tile=tile, notify=told.append)
-        made = self.outputs(renderer, pairs, 2)
-
-        assert "without looking ahead" in told[0]
-        assert all("tiles a frame" in line for line in told[1:])
-        assert len(made) == len(wanted)
-        for output, want in zip(made, wanted, strict=True):
-            assert (output - want).abs().max() < 1 / 255
-
-    def test_little_memory_forbids_it(
-        self, network: VideoINR, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Where two pairs at a time do not fit, nothing is prepared before it is asked for."""
-        counting = Counting(network, monkeypatch)
-        a, b, c = video(3)
-        renderer = PairRenderer(network, LR, (60, 84), tile=0, budget=1 << 20)
-        with renderer.looking_ahead():
-            renderer.pair(a, b)
-            renderer.expect([(b, c)])
-            renderer.render(0)
-        assert counting.calls["encode_frame"] == 2
 
 
 class Starving:
@@ -492,7 +321,7 @@ def test_instants_that_are_rendered_together_are_the_same(
     a, b, c = video(3)
     times = (0, 0.2, 0.4, 0.6, 0.8)
     plain = PairRenderer(network, LR, (60, 84), tile=tile)
-    monkeypatch.setattr("vinr_cli.engine.infer.batch_of", lambda *_: 2)
+    monkeypatch.setattr("vinr_cli.engine.renderer.batch_of", lambda *_: 2)
     batched = PairRenderer(network, LR, (60, 84), tile=tile)
     for first, second in ((a, b), (b, c)):
         for renderer in (plain, batched):
