@@ -9,9 +9,9 @@
       00000000-00000120.mov   a finished part: source frames [0, 120)
       00000000-00000120.json  its record: frames, size, hash, what was lost
 
-Every JSON file is written beside its name, synced and renamed, so a crash leaves the old one or the
-new one. A part gets its name only when it is closed and counted, and counts only with a record that
-fits it. Records carry the job's digest: parts outlive a damaged `job.json`.
+Every JSON file is replaced whole (`files`), so a crash leaves the old one or the new one. A part
+gets its name only when it is closed and counted, and counts only with a record that fits it.
+Records carry the job's digest: parts outlive a damaged `job.json`.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from vinr_cli.errors import OutputError, VinrError
+from vinr_cli.files import UNFINISHED, write_json
 from vinr_cli.plan.segments import PartGrid, Span, disjoint, missing
 
 FORMAT = 1
@@ -35,8 +36,6 @@ _JOB = "job.json"
 _DONE = "job.json.done"
 """Behind all others in the order of names, so that it is deleted last."""
 _CHUNK = 1 << 20
-_LOOSE = ".part"
-"""In the name of whatever is not finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,7 @@ class Ledger:
 
         A killed run may leave an encoder that goes on writing for a moment: into its own file.
         """
-        return self.folder / f"{start:08d}-{secrets.token_hex(4)}{_LOOSE}{suffix}"
+        return self.folder / f"{start:08d}-{secrets.token_hex(4)}{UNFINISHED}{suffix}"
 
     def keep(
         self,
@@ -243,7 +242,7 @@ def clean(folder: Path) -> None:
         for path in list(folder.iterdir()) if folder.is_dir() else []:
             if path.name.startswith(".vinr-") and path.is_dir():  # of the muxer
                 shutil.rmtree(path)
-            elif _LOOSE in path.suffixes:
+            elif UNFINISHED in path.suffixes:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise _unusable(folder, error) from error
@@ -251,7 +250,7 @@ def clean(folder: Path) -> None:
 
 def unfinished(folder: Path, suffix: str) -> Path:
     """A name in a work folder for the finished file before it gets its own."""
-    return folder / f"whole-{secrets.token_hex(4)}{_LOOSE}{suffix}"
+    return folder / f"whole-{secrets.token_hex(4)}{UNFINISHED}{suffix}"
 
 
 def discard(folder: Path) -> None:
@@ -293,34 +292,6 @@ def digest_of(fingerprint: Mapping[str, str]) -> str:
     """One hash of all its names and values."""
     text = json.dumps(sorted(fingerprint.items()))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write beside the name, sync, rename, sync the folder.
-
-    Raises:
-        OSError: it cannot be written; then the name is as before.
-    """
-    scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_LOOSE}")
-    try:
-        with scratch.open("w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last through a power cut, where the system can."""
-    with suppress(OSError):  # Windows, and some network file systems
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _digest_file(path: Path, *, sync: bool = False) -> tuple[int, str]:

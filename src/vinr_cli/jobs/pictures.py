@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vinr_cli.errors import OutputError, OutputExistsError, VerificationError
-from vinr_cli.jobs.manifest import sync_folder
+from vinr_cli.files import sync_folder
 from vinr_cli.media.folder import numbered, write_pictures
 from vinr_cli.media.listing import Pattern, is_listing, list_pictures, parse_pattern
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from vinr_cli.errors import Interrupted, OutputError, OutputExistsError
 from vinr_cli.events import Event, Finished, Notice, Planned, Reporter, silent
+from vinr_cli.files import publish
 from vinr_cli.jobs.decisions import details, tags
 from vinr_cli.jobs.disk import check_space
 from vinr_cli.jobs.done import finished_before, remember
 from vinr_cli.jobs.fingerprint import fingerprint
 from vinr_cli.jobs.lock import Lock, hold
-from vinr_cli.jobs.manifest import Ending, Ledger, clean, discard, sync_folder, unfinished
+from vinr_cli.jobs.manifest import Ending, Ledger, clean, discard, unfinished
 from vinr_cli.jobs.pictures import make_folder, place_pictures, require_pictures
 from vinr_cli.jobs.plan_upscale import Plan, plan_upscale, require_target
 from vinr_cli.jobs.stop import Stop
@@ -340,9 +341,6 @@ def rename_whole(plan: Plan, whole: Path) -> None:
             plan.output, "appeared while the job ran", "Use --overwrite, or another name with -o."
         )
     try:
-        with whole.open("r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(whole, plan.output)
+        publish(whole, plan.output)
     except OSError as error:
         raise OutputError(plan.output, f"cannot be written: {error.strerror}") from error
-    sync_folder(plan.output.parent)

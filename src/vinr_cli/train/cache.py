@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vinr_cli.errors import InputError
 from vinr_cli.evaluate.clips import read_rgb
+from vinr_cli.files import write_json
 from vinr_cli.media.probe import probe, scan_timestamps
 from vinr_cli.train.config import CacheConfig
 from vinr_cli.train.synthetic import Picture, synthetic_clip
@@ -152,9 +153,7 @@ def build_cache(sources: Path, folder: Path, config: CacheConfig) -> Iterator[st
         clips.append(Clip(name, "synthetic", len(frames), (), "", ""))
     yield f"cache: {config.synthetic} synthetic clips from {len(stills)} stills"
     listing = {"config": settings, "clips": [_jsonable(c) for c in clips]}
-    part = index.with_suffix(".part")
-    part.write_text(json.dumps(listing, indent=1))
-    part.replace(index)
+    write_json(index, listing)
 
 
 def _jsonable(value: Any) -> Any:

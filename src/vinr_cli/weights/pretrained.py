@@ -6,7 +6,6 @@ writes (model.safetensors, config.json, README.md), but reads strictly and never
 pickle, keeps several kinds of config apart, checks what it downloads, and fails as `WeightsError`.
 """
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Self, cast
@@ -14,6 +13,7 @@ from typing import Self, cast
 import torch
 
 from vinr_cli.errors import WeightsError
+from vinr_cli.files import write_json, write_text
 from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig, PublishedConfig
 from vinr_cli.model.published.network import PublishedVideoINR
@@ -125,11 +125,10 @@ class VideoINR(Network, config=_Unlisted):
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            config = json.dumps(self.config.to_dict(), indent=2) + "\n"
-            (folder / CONFIG_FILE).write_text(config, encoding="utf-8")
+            write_json(folder / CONFIG_FILE, self.config.to_dict())
             if not (folder / CARD_FILE).exists():
                 card = self._card(repository or folder.name, licence)
-                (folder / CARD_FILE).write_text(card, encoding="utf-8")
+                write_text(folder / CARD_FILE, card)
         except OSError as error:
             cause = f"cannot be written: {error.strerror}"
             raise WeightsError(folder, cause, "Choose another folder.") from error
