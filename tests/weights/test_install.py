@@ -10,18 +10,18 @@ import pytest
 import torch
 
 from vinr_cli.errors import UsageError, VinrError, WeightsError
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.fetch.patience import Patience
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.weights import cache, listing
 from vinr_cli.weights.cache import read_stamp
-from vinr_cli.weights.digest import Digest
-from vinr_cli.weights.fetch import Patience
 from vinr_cli.weights.install import Terms, fetch_named, install_record, take_from
 from vinr_cli.weights.load import load_model
 from vinr_cli.weights.records import DEFAULT, RECORDS, WeightsRecord, find_record
 from vinr_cli.weights.registry import find_weights
 
-from . import servers
-from .servers import Hub, Repository, Web, git_blob
+from ..fetch import servers
+from ..fetch.servers import Hub, Repository, Web, git_blob
 
 OFFICIAL = "videoinr-official"
 

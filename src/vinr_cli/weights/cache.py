@@ -22,7 +22,8 @@ import platformdirs
 from filelock import FileLock
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.weights.digest import Digest
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.files import write_json
 
 STAMP = "stamp.json"
 WEIGHTS = "model.safetensors"
@@ -127,11 +128,9 @@ def write_stamp(stamp: Stamp, folder: Path | None = None) -> None:
     fields = asdict(stamp)
     inside = stamp.path.parent == own
     fields["path"] = stamp.path.name if inside else str(stamp.path.absolute())
-    part = own / f"{STAMP}.{os.getpid()}.part"
     try:
         own.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
-        part.replace(own / STAMP)
+        write_json(own / STAMP, fields)
     except OSError as error:
         raise unwritable(own, error) from error
 

@@ -3,7 +3,7 @@
 The library resolves names and revisions, finds the token and the endpoint (HF_TOKEN, HF_ENDPOINT),
 keeps the cache (HF_HOME) and works offline (HF_HUB_OFFLINE). Two things are done here, because it
 does them no more or never did: a broken download goes on in the next run, and a file is hashed
-before it enters the cache. So the bytes are fetched by `fetch.py` to where the library keeps
+before it enters the cache. So the bytes are fetched by `fetch.http` to where the library keeps
 content (blobs/ETAG, a layout that it documents), and then the library is asked for the file.
 """
 
@@ -37,19 +37,21 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import HfFileMetadata, repo_folder_name
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.weights.cache import HUB, WEIGHTS, Stamp, alone, stamp_file
-from vinr_cli.weights.digest import Digest
-from vinr_cli.weights.fetch import (
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.fetch.http import Source
+from vinr_cli.fetch.identity import ByDigest
+from vinr_cli.fetch.patience import (
     RETRIED,
     BrokenError,
     Patience,
     RefusedError,
-    Remote,
-    fetch,
     persist,
-    retry_after,
+    seconds_asked,
 )
-from vinr_cli.weights.watch import Watch, unwatched
+from vinr_cli.fetch.progress import DownloadProgress, silent
+from vinr_cli.files import publish
+from vinr_cli.weights.cache import HUB, WEIGHTS, Stamp, alone, stamp_file
+from vinr_cli.weights.origins import fetch_weights
 
 CONFIG = "config.json"
 CARD = "README.md"
@@ -90,7 +92,7 @@ class HubName:
 def download_model(
     name: HubName,
     *,
-    watch: Watch = unwatched,
+    progress: DownloadProgress = silent,
     patience: Patience | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
@@ -101,7 +103,7 @@ def download_model(
 
     Args:
         name: Which model.
-        watch: Told about the weights' progress.
+        progress: Called with each block of the weights.
         patience: How long to try.
         token: As huggingface_hub takes it; None finds the user's own.
         local_files_only: Do not use the network.
@@ -117,7 +119,7 @@ def download_model(
     with _translated(name):
         away = "the network was not to be used"
         if not local_files_only:
-            away = _prefetch_all(name, watch, patience, token)
+            away = _prefetch_all(name, progress, patience, token)
         paths = _cached(name, token, away)
     weights = paths[WEIGHTS]
     digest = _settle(name, weights)
@@ -132,14 +134,16 @@ def download_model(
     )
 
 
-def _prefetch_all(name: HubName, watch: Watch, patience: Patience, token: str | bool | None) -> str:
+def _prefetch_all(
+    name: HubName, progress: DownloadProgress, patience: Patience, token: str | bool | None
+) -> str:
     """Bring the content of every file; returns why the Hub cannot be reached, "" if it can."""
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE forbids to ask"
     try:
         for file in FILES:
             with _optional(file):
-                _prefetch(name, file, watch, patience, token)
+                _prefetch(name, file, progress, patience, token)
     except RefusedError as error:
         return f"{constants.ENDPOINT} cannot be reached: {error}"
     return ""
@@ -176,7 +180,11 @@ def _cached(name: HubName, token: str | bool | None, away: str) -> dict[str, Pat
 
 
 def _prefetch(
-    name: HubName, file: str, watch: Watch, patience: Patience, token: str | bool | None
+    name: HubName,
+    file: str,
+    progress: DownloadProgress,
+    patience: Patience,
+    token: str | bool | None,
 ) -> None:
     """Put one file's content where the library looks for it before it downloads.
 
@@ -198,17 +206,17 @@ def _prefetch(
         return
     url = hf_hub_url(name.repository, file, revision=metadata.commit_hash)
     plain = constants.ENDPOINT.startswith("http://")  # the user's own choice, by HF_ENDPOINT
-    remote = Remote(url, _authorization(token), insecure=plain)
-    watched = watch if file == WEIGHTS else unwatched
+    source = Source(url, _authorization(token), insecure=plain)
+    shown = progress if file == WEIGHTS else silent
     blob.parent.mkdir(parents=True, exist_ok=True)
     part = blob.with_name(f"{digest.value}.vinr.part")
     with alone(digest.value):
         if not blob.is_file():
-            size = metadata.size
-            fetch(
-                f"model {name}", [remote], digest, part, size=size, watch=watched, patience=patience
+            identity = ByDigest(digest, metadata.size)
+            fetch_weights(
+                f"model {name}", [source], identity, part, progress=shown, patience=patience
             )
-            part.replace(blob)
+            publish(part, blob)
 
 
 def _authorization(token: str | bool | None) -> dict[str, str]:
@@ -233,7 +241,8 @@ def _metadata(
         except HfHubHTTPError as error:
             if error.response.status_code not in RETRIED:
                 raise
-            raise BrokenError(f"it {_words(error)}", retry_after(error.response)) from error
+            wait = seconds_asked(error.response.headers.get("Retry-After", ""))
+            raise BrokenError(f"it {_words(error)}", wait) from error
         except httpx2.TransportError as error:
             raise BrokenError(str(error)) from error
 

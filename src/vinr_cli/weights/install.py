@@ -14,6 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vinr_cli.errors import UsageError, WeightsError
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.fetch.http import Source
+from vinr_cli.fetch.identity import ByDigest
+from vinr_cli.fetch.patience import Patience
+from vinr_cli.fetch.progress import DownloadProgress, silent
+from vinr_cli.files import publish
 from vinr_cli.weights.cache import (
     CONFIG_FILE,
     HUB,
@@ -30,9 +36,8 @@ from vinr_cli.weights.cache import (
     write_stamp,
 )
 from vinr_cli.weights.convert import convert_checkpoint
-from vinr_cli.weights.digest import Digest
-from vinr_cli.weights.fetch import Patience, Remote, fetch
 from vinr_cli.weights.hub import HubName, download_model
+from vinr_cli.weights.origins import fetch_weights
 from vinr_cli.weights.pretrained import read_network
 from vinr_cli.weights.records import (
     RECORDS,
@@ -41,7 +46,6 @@ from vinr_cli.weights.records import (
     packaged_digests,
     packaged_file,
 )
-from vinr_cli.weights.watch import Watch, unwatched
 
 MIRROR = "VINR_MIRROR"
 """Address under which NAME/FILE of every known set is looked for before its own origins."""
@@ -52,12 +56,12 @@ class Terms:
     """How to fetch.
 
     Attributes:
-        watch: Told about progress.
+        progress: Called with each block.
         patience: How long to try.
         folder: Of sets, to put the new one in; the cache's if not given.
     """
 
-    watch: Watch = unwatched
+    progress: DownloadProgress = silent
     patience: Patience = field(default_factory=Patience)
     folder: Path | None = None
 
@@ -117,7 +121,9 @@ def take_from(name: str, place: str, digest: Digest | None = None, terms: Terms 
         fix = "Choose another name, or leave --from away."
         raise UsageError(f"model {name}", "has a source of its own", fix)
     if place.startswith(HUB):
-        stamp = download_model(HubName.parse(place), watch=terms.watch, patience=terms.patience)
+        stamp = download_model(
+            HubName.parse(place), progress=terms.progress, patience=terms.patience
+        )
         return install_file(name, stamp.path, known=stamp, digest=digest, terms=terms)
     if digest is None:
         fix = "Add --sha256 with the hash that its publisher states."
@@ -146,13 +152,12 @@ def install_record(record: WeightsRecord, terms: Terms = Terms()) -> Stamp:
         here = read_stamp(record.name, terms.folder)  # another process may have been faster
         if here is not None and check(here):
             return here
-        fetch(
+        fetch_weights(
             f"model {record.name}",
-            [Remote(url) for url in urls],
-            digest,
+            [Source(url) for url in urls],
+            ByDigest(digest, record.size),
             part,
-            size=record.size,
-            watch=terms.watch,
+            progress=terms.progress,
             patience=terms.patience,
         )
         stamp = _install_known(record, part, urls[0], terms)
@@ -160,7 +165,9 @@ def install_record(record: WeightsRecord, terms: Terms = Terms()) -> Stamp:
     return stamp
 
 
-def install_from_hub(name: str, terms: Terms = Terms(), *, watch: Watch | None = None) -> Stamp:
+def install_from_hub(
+    name: str, terms: Terms = Terms(), *, progress: DownloadProgress | None = None
+) -> Stamp:
     """Fetch a model of the Hub, or what has changed of it.
 
     It stays in the Hub's own cache; with `terms.folder`, it is copied.
@@ -168,12 +175,14 @@ def install_from_hub(name: str, terms: Terms = Terms(), *, watch: Watch | None =
     Args:
         name: "hf:org/name@revision".
         terms: How.
-        watch: Told about progress instead of `terms.watch`.
+        progress: Called with each block instead of `terms.progress`.
 
     Raises:
         WeightsError: as `download_model` says, or it is no network of vinr.
     """
-    stamp = download_model(HubName.parse(name), watch=watch or terms.watch, patience=terms.patience)
+    stamp = download_model(
+        HubName.parse(name), progress=progress or terms.progress, patience=terms.patience
+    )
     if terms.folder is not None:
         return install_file(stamp.name, stamp.path, known=stamp, terms=terms)
     read_network(stamp.path)
@@ -188,12 +197,12 @@ def install_url(name: str, url: str, digest: Digest, terms: Terms = Terms()) -> 
         WeightsError: it cannot be fetched, has other bytes, or is no weights file of vinr.
     """
     with alone(digest.value) as part:
-        fetch(
+        fetch_weights(
             f"model {name}",
-            [Remote(url)],
-            digest,
+            [Source(url)],
+            ByDigest(digest),
             part,
-            watch=terms.watch,
+            progress=terms.progress,
             patience=terms.patience,
         )
         stamp = _install(name, part, terms, source=url.partition("?")[0], sha256=digest.value)
@@ -329,7 +338,7 @@ def _publish(
     try:
         own.mkdir(parents=True, exist_ok=True)
         for file in staging.iterdir():
-            file.replace(own / file.name)
+            publish(file, own / file.name)
     except OSError as error:
         raise unwritable(own, error) from error
     write_stamp(stamp, terms.folder)
