@@ -6,7 +6,8 @@ from huggingface_hub import constants
 from vinr_cli.errors import WeightsError
 from vinr_cli.fetch.digest import Digest
 from vinr_cli.fetch.patience import Patience
-from vinr_cli.weights.hub import HubName, download_model
+from vinr_cli.weights.hub import download_model
+from vinr_cli.weights.names import HubName
 
 from ..fetch import servers
 from ..fetch.servers import Hub, Repository, Web

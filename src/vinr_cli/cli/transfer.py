@@ -10,7 +10,7 @@ import typer
 
 from vinr_cli.cli.console import is_terminal, say
 from vinr_cli.fetch.progress import DownloadProgress, silent
-from vinr_cli.weights.cache import HUB
+from vinr_cli.weights.names import HUB
 from vinr_cli.weights.records import WeightsRecord
 from vinr_cli.weights.registry import find_weights
 

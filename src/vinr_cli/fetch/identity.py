@@ -1,6 +1,5 @@
 """How a download knows that the bytes at hand belong to the file that the server has now."""
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import httpx2
 from vinr_cli.fetch.digest import Digest
 from vinr_cli.fetch.patience import RefusedError
 from vinr_cli.files import write_json
+from vinr_cli.untrusted import read_object
 
 
 class ChangedError(Exception):
@@ -129,10 +129,8 @@ class ByValidator:
         return tag if isinstance(tag, str) else ""
 
     def _known(self) -> dict[str, object]:
-        with suppress(OSError, ValueError, RecursionError):
-            found = json.loads(self.state.read_text(encoding="utf-8"))
-            if isinstance(found, dict):
-                return found
+        with suppress(OSError, ValueError):
+            return read_object(self.state)
         return {}
 
 

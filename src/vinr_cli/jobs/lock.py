@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vinr_cli.errors import OutputError
+from vinr_cli.untrusted import read_object
 
 STALE_SECONDS = 120.0
 """An owner on another machine that has given no sign of life for so long is gone."""
@@ -126,9 +127,7 @@ def _take(path: Path) -> tuple[FileLock, int]:
 def _owner(path: Path) -> dict[str, object]:
     """What the file says of its owner; empty where it says nothing."""
     with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+        return read_object(path)
     return {}
 
 

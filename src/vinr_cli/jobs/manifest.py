@@ -29,6 +29,7 @@ from typing import Any, Self
 from vinr_cli.errors import OutputError, VinrError
 from vinr_cli.files import UNFINISHED, write_json
 from vinr_cli.plan.segments import PartGrid, Span, disjoint, missing
+from vinr_cli.untrusted import as_fraction, as_text, as_whole, is_entry, read_object
 
 FORMAT = 1
 """Version of these files."""
@@ -134,8 +135,9 @@ class Ledger:
         try:
             found = _read(folder / _JOB)
             _refuse_another(folder, subject, found, fingerprint)
-            if found is not None and "grid" in found:
-                grid = PartGrid(**found["grid"])
+            known = None if found is None else _grid(found)
+            if known is not None:
+                grid = known
             else:
                 torn = (folder / _JOB).exists()
                 if torn and any(r.get("job") != digest for _, r in _records(folder)):
@@ -316,9 +318,7 @@ def _ours(folder: Path) -> Iterator[Path]:
 def _read(path: Path) -> dict[str, Any] | None:
     """A JSON object; None if there is none or it is torn."""
     with suppress(FileNotFoundError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+        return read_object(path)
     return None
 
 
@@ -366,26 +366,45 @@ def _plain(part: Part) -> dict[str, Any]:
 def _part(record: Mapping[str, Any]) -> Part | None:
     """A record read back; None if it is none."""
     try:
-        ending = record["ending"]
-        if ending is not None:
-            numbers = {k: Fraction(v) for k, v in ending.items()}
-            ending = Ending(
-                **{k: int(v) if k.startswith("frames") else v for k, v in numbers.items()}  # type: ignore[arg-type]
-            )
-        file = str(record["file"])
-        if Path(file).name != file:
+        file, ending = as_text(record["file"]), record["ending"]
+        if file and not is_entry(file):
             return None
         return Part(
-            start=int(record["start"]),
-            stop=int(record["stop"]),
-            frames=int(record["frames"]),
+            start=as_whole(record["start"]),
+            stop=as_whole(record["stop"], record["start"]),
+            frames=as_whole(record["frames"]),
             file=file,
-            size=int(record["size"]),
-            sha256=str(record["sha256"]),
-            losses=tuple(str(text) for text in record["losses"]),
-            ending=ending,
+            size=as_whole(record["size"]),
+            sha256=as_text(record["sha256"]),
+            losses=tuple(as_text(line) for line in record["losses"]),
+            ending=None if ending is None else _ending(ending),
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _ending(record: Mapping[str, Any]) -> Ending:
+    """The end of a video, read back.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    return Ending(
+        frames_in=as_whole(record["frames_in"]),
+        frames_out=as_whole(record["frames_out"]),
+        shift=as_fraction(record["shift"]),
+        duration=as_fraction(record["duration"]),
+        last_hold=as_fraction(record["last_hold"]),
+        longest=as_fraction(record["longest"]),
+    )
+
+
+def _grid(record: Mapping[str, Any]) -> PartGrid | None:
+    """Where the parts of a job may end; None where its record does not say."""
+    try:
+        step = as_whole(record["grid"]["step"])
+        return PartGrid(step, as_whole(record["grid"]["slack"], most=max(0, step - 1)))
+    except (KeyError, TypeError, ValueError):
         return None
 
 

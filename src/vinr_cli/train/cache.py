@@ -19,6 +19,7 @@ from vinr_cli.files import write_json
 from vinr_cli.media.probe import probe, scan_timestamps
 from vinr_cli.train.config import CacheConfig
 from vinr_cli.train.synthetic import Picture, synthetic_clip
+from vinr_cli.untrusted import entry, read_object
 
 VIDEO_SUFFIXES = {".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v"}
 STILL_SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -133,7 +134,7 @@ def build_cache(sources: Path, folder: Path, config: CacheConfig) -> Iterator[st
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "index.json"
     settings = _jsonable(config)
-    if index.is_file() and json.loads(index.read_text())["config"] == settings:
+    if _settings_of(index) == settings:
         yield f"cache: {folder} is complete"
         return
     videos = sorted(p for p in sources.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
@@ -167,7 +168,19 @@ def load_index(folder: Path) -> list[Clip]:
         InputError: there is no finished cache in the folder.
     """
     try:
-        listing = json.loads((folder / "index.json").read_text())
-    except OSError as error:
-        raise InputError(folder, "is no training cache", "Build it with `vinr train`.") from error
-    return [Clip(**{**c, "breaks": tuple(c["breaks"])}) for c in listing["clips"]]
+        clips = read_object(folder / "index.json")["clips"]
+        found = [Clip(**{**c, "breaks": tuple(c["breaks"])}) for c in clips]
+        for clip in found:
+            entry(folder, clip.file)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        cause = f"is not a training cache ({' '.join(str(error).split())})"
+        raise InputError(folder, cause, "Build it with `vinr train`.") from error
+    return found
+
+
+def _settings_of(index: Path) -> object:
+    """The settings of a finished cache; None where there is none, or its index is damaged."""
+    try:
+        return read_object(index)["config"]
+    except (OSError, ValueError, KeyError):
+        return None

@@ -7,12 +7,9 @@ before it enters the cache. So the bytes are fetched by `fetch.http` to where th
 content (blobs/ETAG, a layout that it documents), and then the library is asked for the file.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import httpx2
 from huggingface_hub import (
@@ -50,43 +47,14 @@ from vinr_cli.fetch.patience import (
 )
 from vinr_cli.fetch.progress import DownloadProgress, silent
 from vinr_cli.files import publish
-from vinr_cli.weights.cache import HUB, WEIGHTS, Stamp, alone, stamp_file
+from vinr_cli.untrusted import entry
+from vinr_cli.weights.cache import WEIGHTS, Stamp, alone, stamp_file
+from vinr_cli.weights.names import HubName
 from vinr_cli.weights.origins import fetch_weights
 
 CONFIG = "config.json"
 CARD = "README.md"
 FILES = (CONFIG, CARD, WEIGHTS)
-
-
-@dataclass(frozen=True, slots=True)
-class HubName:
-    """A model of the Hub.
-
-    Attributes:
-        repository: "org/name".
-        revision: A branch, a tag or a commit.
-    """
-
-    repository: str
-    revision: str = "main"
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read "hf:org/name@revision"; "hf:" and the revision may be missing.
-
-        Raises:
-            WeightsError: it is no such name.
-        """
-        said = re.fullmatch(r"(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", text, re.ASCII)
-        if said is None:
-            raise WeightsError(
-                f"model {text}", "is no name of the Hub", "Write hf:org/name or hf:org/name@rev."
-            )
-        return cls(said[1], said[2] or "main")
-
-    def __str__(self) -> str:
-        """What `--model` calls it, the revision included."""
-        return f"{HUB}{self.repository}@{self.revision}"
 
 
 def download_model(
@@ -201,7 +169,7 @@ def _prefetch(
             "Use an endpoint that speaks the Hub's API.",
         )
     folder = repo_folder_name(repo_id=name.repository, repo_type="model")
-    blob = Path(constants.HF_HUB_CACHE) / folder / "blobs" / digest.value
+    blob = entry(entry(Path(constants.HF_HUB_CACHE), folder) / "blobs", digest.value)
     if blob.is_file():
         return
     url = hf_hub_url(name.repository, file, revision=metadata.commit_hash)
@@ -304,7 +272,7 @@ def _translated(name: HubName) -> Iterator[None]:
         cause = f"has no {WEIGHTS} at {where}"
         raise WeightsError(subject, cause, "vinr reads safetensors alone.") from error
     except HFValidationError as error:
-        raise WeightsError(subject, "is no name of the Hub", "Write hf:org/name@rev.") from error
+        raise WeightsError(subject, "is not a name of the Hub", "Write hf:org/name@rev.") from error
     except (HfHubHTTPError, httpx2.HTTPError) as error:
         fix = "Try again later, or set HF_ENDPOINT to a mirror."
         raise WeightsError(subject, f"{where} {_words(error)}", fix) from error

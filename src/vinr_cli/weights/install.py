@@ -5,7 +5,6 @@ known to be right, so a broken, wrong or unusable file never stands under the na
 """
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,7 +21,6 @@ from vinr_cli.fetch.progress import DownloadProgress, silent
 from vinr_cli.files import publish
 from vinr_cli.weights.cache import (
     CONFIG_FILE,
-    HUB,
     STAMP,
     WEIGHTS,
     Stamp,
@@ -36,7 +34,8 @@ from vinr_cli.weights.cache import (
     write_stamp,
 )
 from vinr_cli.weights.convert import convert_checkpoint
-from vinr_cli.weights.hub import HubName, download_model
+from vinr_cli.weights.hub import download_model
+from vinr_cli.weights.names import HUB, HubName, require_name
 from vinr_cli.weights.origins import fetch_weights
 from vinr_cli.weights.pretrained import read_network
 from vinr_cli.weights.records import (
@@ -112,9 +111,7 @@ def take_from(name: str, place: str, digest: Digest | None = None, terms: Terms 
     record = find_record(name)
     if record is not None and record.is_packaged:
         raise UsageError(f"model {name}", "comes with vinr", "Choose another name.")
-    if not re.fullmatch(r"\w[\w.-]*", name) and not name.startswith(HUB):
-        raise UsageError(f"model {name}", "is no name", "Use letters, digits, dots and hyphens.")
-    name = str(HubName.parse(name)) if name.startswith(HUB) else name
+    name = require_name(name)
     if "://" not in place and not place.startswith(HUB):
         return install_local(name, record, Path(place), digest, terms)
     if record is not None or name.startswith(HUB):
@@ -262,7 +259,7 @@ def install_local(
         WeightsError: it is not there, or not what it should be.
     """
     carried = read_stamp(name, place) if place.is_dir() else None
-    if carried is not None:
+    if carried is not None and carried.path.parent == folder_of(name, place):
         return install_file(name, carried.path, known=carried, digest=digest, terms=terms)
     options = [place, place / WEIGHTS, *([place / record.file] if record else [])]
     found = next((path for path in reversed(options) if path.is_file()), None)

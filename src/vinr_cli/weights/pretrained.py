@@ -20,6 +20,7 @@ from vinr_cli.model.published.network import PublishedVideoINR
 from vinr_cli.model.videoinr import VideoINR as Network
 from vinr_cli.weights.cache import CONFIG_FILE, WEIGHTS
 from vinr_cli.weights.files import fill, read_weights, state_of, write_weights
+from vinr_cli.weights.names import HubName
 
 CARD_FILE = "README.md"
 
@@ -99,7 +100,7 @@ class VideoINR(Network, config=_Unlisted):
         folder = Path(source)
         if folder.is_dir():
             return read_network(folder / WEIGHTS, device)
-        from vinr_cli.weights.hub import HubName, download_model  # noqa: PLC0415 - heavy
+        from vinr_cli.weights.hub import download_model  # noqa: PLC0415 - heavy
 
         name = HubName.parse(str(source))
         name = HubName(name.repository, revision or name.revision)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from vinr_cli.errors import WeightsError
 from vinr_cli.fetch.progress import DownloadProgress, silent
-from vinr_cli.weights.cache import HUB, WEIGHTS, checked, read_stamp, with_revision
+from vinr_cli.weights.cache import WEIGHTS, checked, read_stamp
+from vinr_cli.weights.names import HUB, require_name
 from vinr_cli.weights.records import RECORDS, find_record, packaged_file
 
 
@@ -42,7 +43,7 @@ def find_weights(name: str | Path, progress: DownloadProgress = silent) -> Path:
 
 def _of_hub(name: str, progress: DownloadProgress) -> Path:
     """A model of the Hub: as it was fetched before, else from there."""
-    stamp = read_stamp(with_revision(name))
+    stamp = read_stamp(require_name(name))
     if stamp is not None:
         return checked(stamp)
     from vinr_cli.weights.install import install_from_hub  # noqa: PLC0415 - heavy
