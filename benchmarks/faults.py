@@ -510,7 +510,7 @@ CASES = (
     Case("kill -9 before the final name", -9,
          _kill_at(f"{_UPSCALE}.remember", after=True), keeps=True),
     Case("kill -9 between the final name and the clean-up", -9,
-         _kill_at("vinr_cli.jobs.finishing.sync_folder"), keeps=True, named=True),
+         _kill_at("vinr_cli.jobs.finishing.publish", after=True), keeps=True, named=True),
     Case("Ctrl-C once", 130, lambda b: b.signalled(signal.SIGINT), keeps=True),
     Case("Ctrl-C twice", 130,
          lambda b: b.signalled(signal.SIGINT, signal.SIGINT, pause=0.6), keeps=True),

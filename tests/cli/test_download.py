@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from vinr_cli.cli.app import main
-from vinr_cli.weights.digest import Digest
-from vinr_cli.weights.fetch import Patience
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.fetch.patience import Patience
 from vinr_cli.weights.records import RECORDS, find_record
 
 from ..conftest import Vinr
-from ..weights import servers
-from ..weights.servers import Hub, Repository, Web
+from ..fetch import servers
+from ..fetch.servers import Hub, Repository, Web
 
 OFFICIAL = "videoinr-official"
 
@@ -184,7 +184,7 @@ def test_the_model_that_is_absent_names_its_command(
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No real waiting between attempts."""
     patience = partial(Patience, sleep=lambda seconds: None)
-    monkeypatch.setattr("vinr_cli.weights.fetch.Patience", patience)
+    monkeypatch.setattr("vinr_cli.fetch.patience.Patience", patience)
 
 
 @pytest.fixture

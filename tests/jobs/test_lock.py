@@ -99,6 +99,30 @@ def test_garbage_in_the_lock_file_is_no_owner(folder: Path) -> None:
         assert lock.stale == ""
 
 
+def test_a_second_run_of_one_process_is_refused(folder: Path) -> None:
+    """A process that holds the lock is refused a second time, and holds it on."""
+    with hold(folder, Path("out.mp4")):
+        with (
+            pytest.raises(OutputError, match=f"another run works on it .process {os.getpid()} "),
+            hold(folder, Path("out.mp4")),
+        ):
+            pass
+        assert json.loads((folder / "lock").read_text())["pid"] == os.getpid()
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_in_the_place_of_the_lock_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    """A link called `lock` makes the run fail, and what it leads to is as before."""
+    folder.mkdir()
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (folder / "lock").symlink_to(precious)
+    with pytest.raises(OutputError, match="work folder cannot be written"), hold(folder, folder):
+        pass
+    assert precious.read_text() == "precious"
+
+
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
     """A file in the place of the folder is told in one line."""
     (tmp_path / "out.vinr").touch()

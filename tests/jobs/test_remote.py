@@ -1,82 +1,42 @@
-"""Inputs on a network: fetched if that is allowed, gone on with after a break, never trusted."""
+"""Inputs on a network: fetched if that is allowed, resumed after a break, never trusted."""
 
+import json
+import os
 import re
-import threading
-from collections import deque
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vinr_cli.errors import InputError, OutputError, UsageError
+from vinr_cli.fetch.patience import Patience
+from vinr_cli.fetch.progress import silent
 from vinr_cli.jobs.remote import address_of, fetch_input, require_allowed
-from vinr_cli.weights.fetch import Patience
+
+from ..fetch import servers
+from ..fetch.servers import Behave, Web
 
 QUICK = Patience(tries=3, first_wait=0.0, longest_wait=0.0, timeout=5.0, sleep=lambda _: None)
 CONTENT = bytes(range(256)) * 400
-
-
-class Server(ThreadingHTTPServer):
-    """Serves one content at every path; each request may be told to go wrong.
-
-    Attributes:
-        faults: What the next requests do; an honest answer when it is empty.
-        ranges: The Range header of each request.
-        tag: ETag of the content.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.content = CONTENT
-        self.faults: deque[str] = deque()
-        self.ranges: list[str | None] = []
-        self.tag = '"one"'
-
-    def address(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{name}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_GET(self) -> None:
-        server, asked = self.server, self.headers.get("Range")
-        server.ranges.append(asked)
-        fault = server.faults.popleft() if server.faults else ""
-        found = re.fullmatch(r"bytes=(\d+)-", asked or "")
-        start = int(found[1]) if found and self.headers.get("If-Range") == server.tag else 0
-        body = server.content[start:]
-        if fault.isdigit():
-            start, body = 0, b"no"
-        self.send_response(int(fault) if fault.isdigit() else 206 if start else 200)
-        if start:
-            whole = len(server.content)
-            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
-        self.send_header("Content-Type", "text/html" if fault == "page" else "video/mp4")
-        self.send_header("ETag", server.tag)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 3] if fault == "break" else body)
-        self.close_connection = fault == "break"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
+THIRD = len(CONTENT) // 3
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    running = Server()
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield running
-    running.shutdown()
-    thread.join()
-    running.server_close()
+def web() -> Iterator[Web]:
+    """A server that states an ETag."""
+    server = Web()
+    server.tag = '"one"'
+    with server.running():
+        yield server
+
+
+def get(web: Web, folder: Path, name: str = "a.mp4", content: bytes = CONTENT) -> Path:
+    """Fetch an input."""
+    return fetch_input(web.put(f"/{name}", content), folder, silent, QUICK)
 
 
 def test_addresses_are_told_from_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,63 +66,127 @@ def test_what_is_not_allowed_is_refused(address: str, allowed: bool) -> None:
     require_allowed("http://h/a.mp4", allowed=True)
 
 
-def test_a_file_is_fetched_once(server: Server, tmp_path: Path) -> None:
+def test_a_file_is_fetched_once(web: Web, tmp_path: Path) -> None:
     """The bytes are the server's; the second time nothing is asked; nothing else is left."""
-    address = server.address("a%20clip.mp4?key=1")
-    path = fetch_input(address, tmp_path, patience=QUICK)
+    web.files["/a%20clip.mp4"] = CONTENT
+    address = f"{web.url}/a%20clip.mp4?key="
+    path = fetch_input(f"{address}1", tmp_path, silent, QUICK)
     assert path.read_bytes() == CONTENT
     assert re.fullmatch(r"a clip-[0-9a-f]{8}\.mp4", path.name)
-    assert fetch_input(address, tmp_path, patience=QUICK) == path
-    assert len(server.ranges) == 1
+    assert fetch_input(f"{address}1", tmp_path, silent, QUICK) == path
+    assert len(web.ranges) == 1
     assert list(tmp_path.iterdir()) == [path]
-    other = fetch_input(server.address("a%20clip.mp4?key=2"), tmp_path, patience=QUICK)
-    assert other != path
+    assert fetch_input(f"{address}2", tmp_path, silent, QUICK) != path
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fetc%2fpasswd", "", "-o.mp4", ".bashrc", "a" * 400])
-def test_no_address_names_a_file_elsewhere(server: Server, tmp_path: Path, name: str) -> None:
+def test_no_address_names_a_file_elsewhere(web: Web, tmp_path: Path, name: str) -> None:
     """Whatever an address ends in, the file lies in the folder, not hidden and no option."""
-    path = fetch_input(server.address(name), tmp_path, patience=QUICK)
+    path = get(web, tmp_path, name)
     assert path.parent == tmp_path
     assert path.name[0] not in ".-"
     assert path.read_bytes() == CONTENT
 
 
-def test_a_broken_download_is_gone_on_with(server: Server, tmp_path: Path) -> None:
+def test_a_broken_download_is_resumed(web: Web, tmp_path: Path) -> None:
     """Breaks and a busy server are waited out, and no byte comes twice."""
-    server.faults.extend(["break", "503", "break"])
-    assert fetch_input(server.address("a.mp4"), tmp_path, patience=QUICK).read_bytes() == CONTENT
-    assert [bool(asked) for asked in server.ranges] == [False, True, True, True]
+    web.script.extend([servers.cut(THIRD), servers.status(503), servers.cut(THIRD)])
+    assert get(web, tmp_path).read_bytes() == CONTENT
+    assert web.ranges == [None, f"bytes={THIRD}-", f"bytes={THIRD}-", f"bytes={2 * THIRD}-"]
 
 
-def test_another_run_goes_on(server: Server, tmp_path: Path) -> None:
+def test_another_run_resumes(web: Web, tmp_path: Path) -> None:
     """What a failed run fetched is kept; of a file that has changed since, nothing is."""
-    server.faults.extend(["break", "404"])
-    with pytest.raises(InputError, match="404"):
-        fetch_input(server.address("a.mp4"), tmp_path, patience=QUICK)
-    server.content, server.tag = CONTENT[::-1], '"two"'
-    path = fetch_input(server.address("a.mp4"), tmp_path, patience=QUICK)
+    web.script.extend([servers.cut(THIRD), servers.status(404)])
+    with pytest.raises(InputError, match=r"404.*resumes where it stopped"):
+        get(web, tmp_path)
+    web.tag = '"two"'
+    path = get(web, tmp_path, content=CONTENT[::-1])
     assert path.read_bytes() == CONTENT[::-1]
-    assert server.ranges[-1] is not None
+    assert web.ranges[-1] == f"bytes={THIRD}-"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def stopped(web: Web, folder: Path, after: int) -> Path:
+    """Let a run stop after so many bytes; returns its part."""
+    web.script.extend([servers.cut(after), *[servers.status(404)] * 3])
+    with pytest.raises(InputError):
+        get(web, folder)
+    web.script.clear()
+    web.seen.clear()
+    [part] = folder.glob("*.fetch/part")
+    return part
+
+
+@pytest.mark.parametrize("size", [len(CONTENT), None])
+def test_a_complete_part_is_not_fetched_again(web: Web, tmp_path: Path, size: int | None) -> None:
+    """A run that was killed between the last byte and the final name costs the next one no byte."""
+    part = stopped(web, tmp_path, THIRD)
+    part.write_bytes(CONTENT)
+    part.with_name("state.json").write_text(json.dumps({"tag": web.tag, "size": size}))
+    assert get(web, tmp_path).read_bytes() == CONTENT
+    assert set(web.ranges) <= {f"bytes={len(CONTENT)}-"}
+
+
+def test_a_range_of_an_open_length_is_taken(web: Web, tmp_path: Path) -> None:
+    """`Content-Range: bytes a-b/*`, which RFC 9110 allows, continues a part."""
+    stopped(web, tmp_path, THIRD)
+    web.script.append(servers.open_ended)
+    assert get(web, tmp_path).read_bytes() == CONTENT
+    assert web.ranges == [f"bytes={THIRD}-"]
+
+
+RECEIVER = """
+import sys
+from pathlib import Path
+from vinr_cli.jobs.remote import fetch_input
+fetch_input(sys.argv[1], Path(sys.argv[2]), lambda done, total: print(done, flush=True))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_what_has_arrived_survives_kill_9(
+    web: Web, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """After kill -9 every byte that had arrived is there, and the next run asks for the others."""
+    received = 1000  # less than any buffer holds
+    web.script.append(servers.stalls(received))
+    address = web.put("/a.mp4", CONTENT)
+    with subprocess.Popen(
+        [sys.executable, "-c", RECEIVER, address, str(tmp_path)],
+        env=environment, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        while int(process.stdout.readline()) < received:
+            pass
+        process.send_signal(signal.SIGKILL)
+    assert get(web, tmp_path).read_bytes() == CONTENT
+    assert web.ranges == [None, f"bytes={received}-"]
 
 
 @pytest.mark.parametrize(
     ("faults", "words"),
-    [(["404"], "404"), (["503"] * 3, "503"), (["page"], "web page"), (["416"] * 3, "not what")],
+    [
+        ([servers.status(404)], "404"),
+        ([servers.status(503)] * 3, "503"),
+        ([servers.web_page], "web page"),
+        ([servers.status(416)], "416"),
+        ([servers.cut(THIRD), *[servers.status(416)] * 3], "416"),
+        ([servers.moved("ftp://127.0.0.1/a.mp4")], "ftp"),
+    ],
 )
 def test_what_cannot_be_had_is_an_input_error(
-    server: Server, tmp_path: Path, faults: list[str], words: str
+    web: Web, tmp_path: Path, faults: list[Behave], words: str
 ) -> None:
     """The cause is named, and no file has the final name."""
-    server.faults.extend(faults)
+    web.script.extend(faults)
     with pytest.raises(InputError, match=words):
-        fetch_input(server.address("a.mp4"), tmp_path, patience=QUICK)
+        get(web, tmp_path)
     assert not list(tmp_path.glob("*.mp4"))
 
 
 def test_a_disk_that_is_too_small_is_told_first(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that is larger than what is free is refused before its first byte is written."""
     import shutil
@@ -172,35 +196,34 @@ def test_a_disk_that_is_too_small_is_told_first(
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage)
     with pytest.raises(OutputError, match="102400 bytes are to come, and 1000 are free"):
-        fetch_input(server.address("a.mp4"), tmp_path, patience=QUICK)
+        get(web, tmp_path)
 
 
 def test_the_program_reads_an_address_if_it_may(
-    server: Server, vinr: Callable[..., Any], sample: Path, tiny: Path, tmp_path: Path
+    web: Web, vinr: Callable[..., Any], sample: Path, tiny: Path, tmp_path: Path
 ) -> None:
     """Without --allow-network an address is refused unasked; with it the video is made."""
-    server.content = sample.read_bytes()
-    command = ("upscale", server.address("s.mp4"), "--scale", "1", "--model", str(tiny))
+    address = web.put("/s.mp4", sample.read_bytes())
+    command = ("upscale", address, "--scale", "1", "--model", str(tiny))
     refused = vinr(*command, "-o", "out.mp4")
     assert refused.returncode == 2
     assert "--allow-network" in refused.stderr
-    assert server.ranges == []
+    assert web.ranges == []
     made = vinr(*command, "-o", "out.mp4", "--allow-network")
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "out.mp4").exists()
     assert len(list(tmp_path.glob("s-*.mp4"))) == 1
 
 
-def test_a_fetched_playlist_is_not_followed(
-    server: Server, vinr: Callable[..., Any], tiny: Path
-) -> None:
+def test_a_fetched_playlist_is_not_followed(web: Web, vinr: Callable[..., Any], tiny: Path) -> None:
     """A playlist from the network is refused, and none of what it names is asked for."""
-    segment = server.address("segment.ts")
-    server.content = (
-        f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{segment}\n#EXT-X-ENDLIST\n".encode()
+    segment = f"{web.url}/segment.ts"
+    address = web.put(
+        "/list.m3u8",
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{segment}\n#EXT-X-ENDLIST\n".encode(),
     )
-    command = ("upscale", server.address("list.m3u8"), "--allow-network", "--model", str(tiny))
+    command = ("upscale", address, "--allow-network", "--model", str(tiny))
     refused = vinr(*command)
     assert refused.returncode == 3
     assert "playlists" in refused.stderr
-    assert len(server.ranges) == 1
+    assert len(web.ranges) == 1

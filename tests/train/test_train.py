@@ -216,7 +216,7 @@ def test_cache_of_nothing(tmp_path: Path) -> None:
     """A folder without videos is refused, and so is a folder that is no cache."""
     with pytest.raises(InputError, match="holds no videos"):
         list(build_cache(tmp_path, tmp_path / "cache", TINY.cache))
-    with pytest.raises(InputError, match="is no training cache"):
+    with pytest.raises(InputError, match="is not a training cache"):
         load_index(tmp_path)
 
 

@@ -4,12 +4,13 @@ import pytest
 from huggingface_hub import constants
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.weights.digest import Digest
-from vinr_cli.weights.fetch import Patience
-from vinr_cli.weights.hub import HubName, download_model
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.fetch.patience import Patience
+from vinr_cli.weights.hub import download_model
+from vinr_cli.weights.names import HubName
 
-from . import servers
-from .servers import Hub, Repository, Web
+from ..fetch import servers
+from ..fetch.servers import Hub, Repository, Web
 
 CARD = b"---\nlicense: mit\n---\n# A model\n"
 SECRET = "hf_of_this_test"  # noqa: S105 - opens nothing
@@ -77,13 +78,13 @@ def test_a_branch_that_moved_is_followed(hub: Hub, repository: Repository) -> No
     assert again.path.read_bytes() == old.path.read_bytes()
 
 
-def test_a_broken_download_goes_on_in_the_next_run(
+def test_a_broken_download_resumes_in_the_next_run(
     hub: Hub, repository: Repository, web: Web, tiny: Path, patience: Patience
 ) -> None:
     """What one run has of the weights, the next one does not fetch again."""
     size = tiny.stat().st_size
     web.script.extend([servers.cut(size // 2), *[servers.cut(0)] * patience.tries])
-    with pytest.raises(WeightsError, match="goes on where it stopped"):
+    with pytest.raises(WeightsError, match="resumes where it stopped"):
         download_model(NAME, patience=patience)
     assert not list(Path(constants.HF_HUB_CACHE).rglob("model.safetensors"))
 

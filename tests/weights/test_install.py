@@ -3,25 +3,25 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from vinr_cli.errors import UsageError, VinrError, WeightsError
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.fetch.patience import Patience
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.weights import cache, listing
 from vinr_cli.weights.cache import read_stamp
-from vinr_cli.weights.digest import Digest
-from vinr_cli.weights.fetch import Patience
 from vinr_cli.weights.install import Terms, fetch_named, install_record, take_from
 from vinr_cli.weights.load import load_model
 from vinr_cli.weights.records import DEFAULT, RECORDS, WeightsRecord, find_record
 from vinr_cli.weights.registry import find_weights
 
-from . import servers
-from .servers import Hub, Repository, Web, git_blob
+from ..fetch import servers
+from ..fetch.servers import Hub, Repository, Web, git_blob
 
 OFFICIAL = "videoinr-official"
 
@@ -175,7 +175,80 @@ def test_remove(record: WeightsRecord, terms: Terms) -> None:
     assert {r.name: r.state for r in listing.list_models()}["known"] == listing.ABSENT
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "known"}'])
+ELSEWHERE = [
+    "..", ".", "", "../..", "../outside", "/etc", "a/b", "\0", "a\0b", "x" * 300,
+    "\N{GRINNING FACE}" * 80, ".1-staging", "-x", "hf:../..", "hf:org/..", "hf:org/name@..",
+    "hf:org/name@../../x", "hf:org/name@/etc/passwd", "hf:org/name@a//b", f"hf:org/{'x' * 300}",
+    f"hf:org/name@{'x' * 300}",
+]  # fmt: skip
+"""Names that would lead out of the folder of models, or to something in it that is not a model."""
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_name_that_leads_elsewhere_removes_nothing(
+    record: WeightsRecord, terms: Terms, name: str
+) -> None:
+    """`models --remove` deletes a model and nothing else, whatever name it gets."""
+    fetch_named("known", terms, consent=agree)
+    own = cache.home() / "own.txt"
+    own.write_text("a user's own file")
+    (cache.models_folder() / ".1-staging").mkdir()
+    before = sorted(path for path in cache.home().rglob("*"))
+    with pytest.raises((UsageError, WeightsError)) as caught:
+        listing.remove_model(name)
+    assert caught.value.exit_code in (2, 6)
+    assert sorted(path for path in cache.home().rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_name_that_leads_elsewhere_finds_and_takes_nothing(
+    terms: Terms, tiny: Path, name: str
+) -> None:
+    """Such a name neither finds a stamp outside of the models' folder nor takes a file there."""
+    outside = cache.stamp_file("known", tiny, source="elsewhere")
+    cache.home().mkdir(parents=True)
+    fields = {**asdict(outside), "path": str(tiny), "name": name}
+    (cache.home() / cache.STAMP).write_text(json.dumps(fields))
+    assert cache.read_stamp(name) is None
+    with pytest.raises(VinrError):
+        take_from(name, str(tiny), terms=terms)
+    assert [path.name for path in cache.home().iterdir()] == [cache.STAMP]
+
+
+def test_a_carried_stamp_names_a_file_beside_it(terms: Terms, tiny: Path, tmp_path: Path) -> None:
+    """A stamp of another machine's folder cannot make this one read a file elsewhere."""
+    own = tmp_path / "stick" / "mine"
+    own.mkdir(parents=True)
+    fields = {**asdict(cache.stamp_file("mine", tiny, source="x")), "path": str(tiny)}
+    (own / cache.STAMP).write_text(json.dumps(fields))
+    with pytest.raises(WeightsError, match="has neither"):
+        take_from("mine", str(tmp_path / "stick"), terms=terms)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"}, {"name": ".."}, {"name": 7}, {"path": 7}, {"size": "large"},
+        {"size": -1}, {"size": 10**30}, {"size": 1.5}, {"size": True}, {"mtime_ns": None},
+        {"licence": []}, {"source": {}},
+    ],
+)  # fmt: skip
+def test_a_stamp_that_cannot_be_is_no_stamp(
+    record: WeightsRecord, terms: Terms, change: dict[str, object]
+) -> None:
+    """A stamp of another set, or with a value of a wrong kind, counts as none: nothing fails."""
+    own = fetch_named("known", terms, consent=agree).path.parent
+    fields = json.loads((own / cache.STAMP).read_text())
+    (own / cache.STAMP).write_text(json.dumps({**fields, **change}))
+    assert cache.read_stamp("known") is None
+    assert {r.name: r.state for r in listing.list_models()}["known"] == listing.ABSENT
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"name": "known"}', "[" * 100_000, '{"size": 1e99999999}', '{"size": NaN}'],
+    ids=lambda text: text[:12],
+)
 def test_a_torn_stamp_is_no_stamp(record: WeightsRecord, terms: Terms, text: str) -> None:
     """A stamp that cannot be read counts as absent, and fetching repairs it."""
     path = install_record(record, terms).path
@@ -256,7 +329,7 @@ def test_an_address_needs_a_hash(terms: Terms, tiny: Path, web: Web) -> None:
     [
         (DEFAULT, "x.safetensors", "comes with vinr"),
         ("default", "x.safetensors", "comes with vinr"),
-        ("../up", "x.safetensors", "is no name"),
+        ("../up", "x.safetensors", "is not a name"),
         ("mine", "no-such-file.safetensors", "does not exist"),
         (OFFICIAL, "https://example.invalid/x.pth", "has a source of its own"),
     ],

@@ -14,8 +14,8 @@ from vinr_cli.model.config import CompactConfig
 from vinr_cli.model.videoinr import VideoINR as Network
 from vinr_cli.weights.load import save_weights
 
-from . import servers
-from .servers import Hub, Repository
+from ..fetch import servers
+from ..fetch.servers import Hub, Repository
 
 SECRET = "hf_of_this_test"  # noqa: S105 - opens nothing
 SMALL = ModelConfig.published(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.weights.digest import Digest
+from vinr_cli.fetch.digest import Digest
 from vinr_cli.weights.records import (
     DEFAULT,
     RECORDS,

@@ -11,7 +11,7 @@ from vinr_cli.cli.console import tell
 from vinr_cli.cli.options import AsJson, Debug, Quiet
 from vinr_cli.cli.transfer import ask_unlicensed, show_transfer
 from vinr_cli.errors import UsageError
-from vinr_cli.weights.digest import Digest
+from vinr_cli.fetch.digest import Digest
 from vinr_cli.weights.records import RECORDS
 
 Name = Annotated[
@@ -81,11 +81,11 @@ def download_weights(
         return
     if sha256 is not None and source is None:
         raise UsageError("--sha256", "means nothing without --from", "Leave it away.")
-    from vinr_cli.weights.fetch import Patience
+    from vinr_cli.fetch.patience import Patience
     from vinr_cli.weights.install import Terms, fetch_named, take_from
 
-    with show_transfer(name, quiet=quiet or as_json) as watch:
-        terms = Terms(watch, Patience(tries=tries, timeout=timeout), target)
+    with show_transfer(name, quiet=quiet or as_json) as progress:
+        terms = Terms(progress, Patience(tries=tries, timeout=timeout), target)
         if source is None:
             agreed = (lambda _: True) if accept_unlicensed else ask_unlicensed
             stamp = fetch_named(name, terms, consent=agreed)

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import typer
 
 from vinr_cli.cli.console import is_terminal, say
-from vinr_cli.weights.cache import HUB
+from vinr_cli.fetch.progress import DownloadProgress, silent
+from vinr_cli.weights.names import HUB
 from vinr_cli.weights.records import WeightsRecord
 from vinr_cli.weights.registry import find_weights
-from vinr_cli.weights.watch import Watch, unwatched
 
 LINE_SECONDS = 5.0
 """Least time between two plain lines."""
@@ -25,14 +25,14 @@ def bring_model(name: str, *, quiet: bool) -> None:
         WeightsError: it cannot be had, or nobody knows it.
     """
     if name.startswith(HUB):
-        with show_transfer(name, quiet=quiet) as watch:
-            find_weights(name, watch)
+        with show_transfer(name, quiet=quiet) as progress:
+            find_weights(name, progress)
     else:
         find_weights(name)
 
 
 @contextmanager
-def show_transfer(name: str, *, quiet: bool) -> Iterator[Watch]:
+def show_transfer(name: str, *, quiet: bool) -> Iterator[DownloadProgress]:
     """Something to tell a download's progress to.
 
     Args:
@@ -40,10 +40,10 @@ def show_transfer(name: str, *, quiet: bool) -> Iterator[Watch]:
         quiet: Show nothing.
     """
     if quiet:
-        yield unwatched
+        yield silent
     elif is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb":
-        with _bar(name) as watch:
-            yield watch
+        with _bar(name) as progress:
+            yield progress
     else:
         yield _Lines(name)
 
@@ -65,19 +65,19 @@ class _Lines:
 
 
 @contextmanager
-def _bar(name: str) -> Iterator[Watch]:
+def _bar(name: str) -> Iterator[DownloadProgress]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
     from rich.progress import TransferSpeedColumn as Speed
 
     columns = ("{task.description}", BarColumn(), DownloadColumn(), Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(name, total=None)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
 
-        def watch(done: int, total: int | None, /) -> None:
-            progress.update(task, completed=done, total=total)
+        def progress(done: int, total: int | None, /) -> None:
+            bar.update(task, completed=done, total=total)
 
-        yield watch
+        yield progress
 
 
 def ask_unlicensed(record: WeightsRecord) -> bool:

@@ -1,7 +1,6 @@
 """A run that ended between the rename and the clean-up: how the next one knows that all is done."""
 
 import time
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from vinr_cli.jobs.fingerprint import fingerprint
 from vinr_cli.jobs.ledger import clean, digest_of, discard, read_done, write_done
 from vinr_cli.jobs.lock import hold
 from vinr_cli.jobs.plan import Plan
+from vinr_cli.untrusted import as_fraction, as_text, as_whole
 
 
 def remember(store: Path, whole: Path, marks: dict[str, str], finished: Finished) -> None:
@@ -59,7 +59,11 @@ def finished_before(plan: Plan, place: Path, store: Path) -> Finished | None:
     try:
         if record["job"] != digest_of(fingerprint(plan)):
             return None
+        frames, duration = as_whole(record["frames"]), as_fraction(record["duration"])
+        losses = tuple(as_text(line) for line in record["losses"])
     except VinrError:  # such as weights that are gone: then the refusal is about the output
+        return None
+    except (KeyError, TypeError, ValueError):  # damaged: what is there is not known to be whole
         return None
     with hold(place, plan.output):
         for folder in {place, store}:
@@ -67,10 +71,10 @@ def finished_before(plan: Plan, place: Path, store: Path) -> Finished | None:
         discard(store)
     return Finished(
         output=plan.output,
-        frames=int(record["frames"]),
-        duration=Fraction(record["duration"]),
+        frames=frames,
+        duration=duration,
         seconds=time.perf_counter() - start,
-        losses=tuple(record["losses"]),
+        losses=losses,
     )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from vinr_cli.errors import OutputError, OutputExistsError
 from vinr_cli.events import Finished, Notice, Reporter
+from vinr_cli.files import publish
 from vinr_cli.jobs.decisions import tags
-from vinr_cli.jobs.ledger import Ending, sync_folder, unfinished
+from vinr_cli.jobs.ledger import Ending, unfinished
 from vinr_cli.jobs.pictures import place_pictures, require_pictures
 from vinr_cli.jobs.plan import Plan
 from vinr_cli.media.base import IMAGES
@@ -127,9 +128,6 @@ def rename_whole(plan: Plan, whole: Path) -> None:
             plan.output, "appeared while the job ran", "Use --overwrite, or another name with -o."
         )
     try:
-        with whole.open("r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(whole, plan.output)
+        publish(whole, plan.output)
     except OSError as error:
         raise OutputError(plan.output, f"cannot be written: {error.strerror}") from error
-    sync_folder(plan.output.parent)

@@ -9,9 +9,9 @@
       00000000-00000120.mov   a finished part: source frames [0, 120)
       00000000-00000120.json  its record: frames, size, hash, what was lost
 
-Every JSON file is written beside its name, synced and renamed, so a crash leaves the old one or the
-new one. A part gets its name only when it is closed and counted, and counts only with a record that
-fits it. Records carry the job's digest: parts outlive a damaged `job.json`.
+Every JSON file is replaced whole (`files`), so a crash leaves the old one or the new one. A part
+gets its name only when it is closed and counted, and counts only with a record that fits it.
+Records carry the job's digest: parts outlive a damaged `job.json`.
 """
 
 import hashlib
@@ -27,7 +27,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from vinr_cli.errors import OutputError, VinrError
+from vinr_cli.files import UNFINISHED, write_json
 from vinr_cli.plan.segments import PartGrid, Span, disjoint, missing
+from vinr_cli.untrusted import as_fraction, as_text, as_whole, is_entry, read_object
 
 FORMAT = 1
 """Version of these files."""
@@ -35,8 +37,6 @@ _JOB = "job.json"
 _DONE = "job.json.done"
 """Behind all others in the order of names, so that it is deleted last."""
 _CHUNK = 1 << 20
-_LOOSE = ".part"
-"""In the name of whatever is not finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,9 @@ class Ledger:
         try:
             found = _read(folder / _JOB)
             _refuse_another(folder, subject, found, fingerprint)
-            if found is not None and "grid" in found:
-                grid = PartGrid(**found["grid"])
+            known = None if found is None else _grid(found)
+            if known is not None:
+                grid = known
             else:
                 torn = (folder / _JOB).exists()
                 if torn and any(r.get("job") != digest for _, r in _records(folder)):
@@ -177,7 +178,7 @@ class Ledger:
 
         A killed run may leave an encoder that goes on writing for a moment: into its own file.
         """
-        return self.folder / f"{start:08d}-{secrets.token_hex(4)}{_LOOSE}{suffix}"
+        return self.folder / f"{start:08d}-{secrets.token_hex(4)}{UNFINISHED}{suffix}"
 
     def keep(
         self,
@@ -243,7 +244,7 @@ def clean(folder: Path) -> None:
         for path in list(folder.iterdir()) if folder.is_dir() else []:
             if path.name.startswith(".vinr-") and path.is_dir():  # of the muxer
                 shutil.rmtree(path)
-            elif _LOOSE in path.suffixes:
+            elif UNFINISHED in path.suffixes:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise _unusable(folder, error) from error
@@ -251,7 +252,7 @@ def clean(folder: Path) -> None:
 
 def unfinished(folder: Path, suffix: str) -> Path:
     """A name in a work folder for the finished file before it gets its own."""
-    return folder / f"whole-{secrets.token_hex(4)}{_LOOSE}{suffix}"
+    return folder / f"whole-{secrets.token_hex(4)}{UNFINISHED}{suffix}"
 
 
 def discard(folder: Path) -> None:
@@ -295,34 +296,6 @@ def digest_of(fingerprint: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write beside the name, sync, rename, sync the folder.
-
-    Raises:
-        OSError: it cannot be written; then the name is as before.
-    """
-    scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_LOOSE}")
-    try:
-        with scratch.open("w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last through a power cut, where the system can."""
-    with suppress(OSError):  # Windows, and some network file systems
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _digest_file(path: Path, *, sync: bool = False) -> tuple[int, str]:
     """Size and SHA-256 of a file, which is synced to the disk if wanted."""
     with path.open("rb") as file:
@@ -345,9 +318,7 @@ def _ours(folder: Path) -> Iterator[Path]:
 def _read(path: Path) -> dict[str, Any] | None:
     """A JSON object; None if there is none or it is torn."""
     with suppress(FileNotFoundError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+        return read_object(path)
     return None
 
 
@@ -395,26 +366,45 @@ def _plain(part: Part) -> dict[str, Any]:
 def _part(record: Mapping[str, Any]) -> Part | None:
     """A record read back; None if it is none."""
     try:
-        ending = record["ending"]
-        if ending is not None:
-            numbers = {k: Fraction(v) for k, v in ending.items()}
-            ending = Ending(
-                **{k: int(v) if k.startswith("frames") else v for k, v in numbers.items()}  # type: ignore[arg-type]
-            )
-        file = str(record["file"])
-        if Path(file).name != file:
+        file, ending = as_text(record["file"]), record["ending"]
+        if file and not is_entry(file):
             return None
         return Part(
-            start=int(record["start"]),
-            stop=int(record["stop"]),
-            frames=int(record["frames"]),
+            start=as_whole(record["start"]),
+            stop=as_whole(record["stop"], record["start"]),
+            frames=as_whole(record["frames"]),
             file=file,
-            size=int(record["size"]),
-            sha256=str(record["sha256"]),
-            losses=tuple(str(text) for text in record["losses"]),
-            ending=ending,
+            size=as_whole(record["size"]),
+            sha256=as_text(record["sha256"]),
+            losses=tuple(as_text(line) for line in record["losses"]),
+            ending=None if ending is None else _ending(ending),
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _ending(record: Mapping[str, Any]) -> Ending:
+    """The end of a video, read back.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    return Ending(
+        frames_in=as_whole(record["frames_in"]),
+        frames_out=as_whole(record["frames_out"]),
+        shift=as_fraction(record["shift"]),
+        duration=as_fraction(record["duration"]),
+        last_hold=as_fraction(record["last_hold"]),
+        longest=as_fraction(record["longest"]),
+    )
+
+
+def _grid(record: Mapping[str, Any]) -> PartGrid | None:
+    """Where the parts of a job may end; None where its record does not say."""
+    try:
+        step = as_whole(record["grid"]["step"])
+        return PartGrid(step, as_whole(record["grid"]["slack"], most=max(0, step - 1)))
+    except (KeyError, TypeError, ValueError):
         return None
 
 

@@ -1,40 +1,30 @@
-"""One run at a time in a work folder: a lock that a crash releases and that knows its owner."""
+"""One run at a time in a work folder: a lock that a crash releases and that knows its owner.
+
+The kernel's lock is filelock's, which does not follow a link, copes with a file that is removed
+between open and lock, and has a form for Windows. What is here is about runs: who the owner is, for
+people and for machines that share the disk, and that an empty work folder does not stay.
+"""
 
 import json
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from vinr_cli.errors import OutputError
+from vinr_cli.untrusted import read_object
 
 STALE_SECONDS = 120.0
 """An owner on another machine that has given no sign of life for so long is gone."""
 _NAME = "lock"
 _TRIES = 20
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _take(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def _take(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+_BRIEFLY = 0.2
+"""Seconds in which a file that another run has just removed is told from one that it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +62,11 @@ def hold(folder: Path, subject: Path) -> Iterator[Lock]:
     """
     path = folder / _NAME
     try:
-        descriptor = _open(path)
+        lock, descriptor = _take(path)
+    except Timeout:
+        raise _busy(subject, _owner(path)) from None
     except OSError as error:
         raise _unwritable(folder, error) from error
-    if descriptor is None:
-        raise _busy(subject, _owner(path))
     try:
         before = _settle(path, descriptor, subject)
         try:
@@ -84,7 +74,7 @@ def hold(folder: Path, subject: Path) -> Iterator[Lock]:
         finally:
             _leave(path, descriptor)
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 def _settle(path: Path, descriptor: int, subject: Path) -> dict[str, object]:
@@ -113,29 +103,31 @@ def _leave(path: Path, descriptor: int) -> None:
             path.parent.rmdir()
 
 
-def _open(path: Path) -> int | None:
-    """A locked descriptor of the file that has this name now; None if another process has it."""
+def _take(path: Path) -> tuple[FileLock, int]:
+    """The lock on the file that has this name now, taken once, and its descriptor.
+
+    Raises:
+        Timeout: another process has it.
+        OSError: the folder cannot be made, or the file is a link or cannot be written.
+    """
+    descriptors: list[int] = []
     for _ in range(_TRIES):
         with suppress(FileNotFoundError):
             path.parent.mkdir(exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            if not _take(descriptor):
-                os.close(descriptor)
-                return None
+            lock = FileLock(path, preserve_lock_file=True, on_acquired=descriptors.append)
+            lock.acquire(timeout=_BRIEFLY, poll_interval=_BRIEFLY / 20)
             # A run that has just ended may have removed the file between open and lock.
             with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), path.stat()):
-                    return descriptor
-            os.close(descriptor)
+                if os.path.samestat(os.fstat(descriptors[-1]), path.lstat()):
+                    return lock, descriptors[-1]
+            lock.release()
     raise OSError(None, "it disappears while it is locked")
 
 
 def _owner(path: Path) -> dict[str, object]:
     """What the file says of its owner; empty where it says nothing."""
     with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+        return read_object(path)
     return {}
 
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vinr_cli.errors import OutputError, OutputExistsError, VerificationError
-from vinr_cli.jobs.ledger import sync_folder
+from vinr_cli.files import sync_folder
 from vinr_cli.media.base import Pattern, is_listing, list_pictures, parse_pattern
 from vinr_cli.media.pictures import numbered, write_pictures
 

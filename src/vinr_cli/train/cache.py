@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from vinr_cli.errors import InputError
 from vinr_cli.evaluate.clips import read_rgb
+from vinr_cli.files import write_json
 from vinr_cli.media.read import probe, scan_timestamps
 from vinr_cli.train.config import CacheConfig
 from vinr_cli.train.synthetic import Picture, synthetic_clip
+from vinr_cli.untrusted import entry, read_object
 
 VIDEO_SUFFIXES = {".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v"}
 STILL_SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -161,7 +163,7 @@ def build_cache(sources: Path, folder: Path, config: CacheConfig) -> Iterator[st
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "index.json"
     settings = _jsonable(config)
-    if index.is_file() and json.loads(index.read_text())["config"] == settings:
+    if _settings_of(index) == settings:
         yield f"cache: {folder} is complete"
         return
     videos = sorted(p for p in sources.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
@@ -184,9 +186,7 @@ def build_cache(sources: Path, folder: Path, config: CacheConfig) -> Iterator[st
         clips.append(Clip(name, "synthetic", len(frames), (), "", ""))
     yield f"cache: {config.synthetic} synthetic clips from {len(stills)} stills"
     listing = {"config": settings, "clips": [_jsonable(c) for c in clips]}
-    part = index.with_suffix(".part")
-    part.write_text(json.dumps(listing, indent=1))
-    part.replace(index)
+    write_json(index, listing)
 
 
 def _jsonable(value: Any) -> Any:
@@ -200,7 +200,19 @@ def load_index(folder: Path) -> list[Clip]:
         InputError: there is no finished cache in the folder.
     """
     try:
-        listing = json.loads((folder / "index.json").read_text())
-    except OSError as error:
-        raise InputError(folder, "is no training cache", "Build it with `vinr train`.") from error
-    return [Clip(**{**c, "breaks": tuple(c["breaks"])}) for c in listing["clips"]]
+        clips = read_object(folder / "index.json")["clips"]
+        found = [Clip(**{**c, "breaks": tuple(c["breaks"])}) for c in clips]
+        for clip in found:
+            entry(folder, clip.file)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        cause = f"is not a training cache ({' '.join(str(error).split())})"
+        raise InputError(folder, cause, "Build it with `vinr train`.") from error
+    return found
+
+
+def _settings_of(index: Path) -> object:
+    """The settings of a finished cache; None where there is none, or its index is damaged."""
+    try:
+        return read_object(index)["config"]
+    except (OSError, ValueError, KeyError):
+        return None

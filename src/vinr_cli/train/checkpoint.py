@@ -1,6 +1,5 @@
 """State of a run on disk: replaced atomically, read without running code from it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 
 from vinr_cli.errors import WeightsError
+from vinr_cli.files import replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +33,9 @@ class Checkpoint:
     optimizer: dict[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write beside `path`, flush to the disk, then rename."""
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
+        """Replace the file, whole and synced; a run is the only writer of its checkpoint."""
+        with replacing(path, sole=True) as file:
             torch.save(vars(self), file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
 
     @staticmethod
     def load(path: Path) -> "Checkpoint":

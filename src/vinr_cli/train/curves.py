@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from vinr_cli.errors import InputError, UsageError
+from vinr_cli.files import replacing
 
 
 def read_log(path: Path) -> dict[str, list[float]]:
@@ -51,6 +52,5 @@ def draw_curves(log: Path, picture: Path) -> None:
             axes.legend()
     above.set_yscale("log")
     below.set_xlabel("minutes of training")
-    part = picture.with_name(f".{picture.name}.part")
-    figure.savefig(part, format="png", dpi=100)
-    part.replace(picture)
+    with replacing(picture, sole=True) as file:
+        figure.savefig(file, format="png", dpi=100)

@@ -9,20 +9,21 @@
 A folder of such folders is also what `--to` writes for a machine without network.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 import platformdirs
 from filelock import FileLock
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.weights.digest import Digest
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.files import write_json
+from vinr_cli.untrusted import LARGEST, as_text, as_whole, entry, read_object
+from vinr_cli.weights.names import folder_name
 
 STAMP = "stamp.json"
 WEIGHTS = "model.safetensors"
@@ -30,8 +31,6 @@ CONFIG_KEY = "vinr.config"
 """Metadata key of a weights file under which its config's JSON is stored."""
 CONFIG_FILE = "config.json"
 """The config beside a file that does not carry it, as the Hub's models have it."""
-HUB = "hf:"
-"""What the names of models of the Hub begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +79,12 @@ def models_folder() -> Path:
 
 
 def folder_of(name: str, folder: Path | None = None) -> Path:
-    """The folder of one set; names of the Hub have slashes, a file name has not."""
-    return (folder or models_folder()) / quote(name, safe=" @:=").replace(":", "=")
+    """The folder of one set.
 
-
-def with_revision(name: str) -> str:
-    """The name of a model of the Hub with its revision (main if not said); others as they are."""
-    return f"{name}@main" if name.startswith(HUB) and "@" not in name else name
+    Raises:
+        ValueError: such a name leads elsewhere, or is too long.
+    """
+    return entry(folder or models_folder(), folder_name(name))
 
 
 def stamp_file(
@@ -127,23 +125,18 @@ def write_stamp(stamp: Stamp, folder: Path | None = None) -> None:
     fields = asdict(stamp)
     inside = stamp.path.parent == own
     fields["path"] = stamp.path.name if inside else str(stamp.path.absolute())
-    part = own / f"{STAMP}.{os.getpid()}.part"
     try:
         own.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
-        part.replace(own / STAMP)
+        write_json(own / STAMP, fields)
     except OSError as error:
         raise unwritable(own, error) from error
 
 
 def read_stamp(name: str, folder: Path | None = None) -> Stamp | None:
     """The stamp of a set; None if there is none, or one that says nothing."""
-    own = folder_of(name, folder)
-    try:
-        fields = json.loads((own / STAMP).read_text(encoding="utf-8"))
-        return Stamp(**{**fields, "path": own / fields["path"]})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    with suppress(ValueError):
+        return _stamp_in(folder_of(name, folder))
+    return None
 
 
 def installed() -> list[Stamp]:
@@ -154,9 +147,21 @@ def installed() -> list[Stamp]:
 
 
 def _stamp_in(own: Path) -> Stamp | None:
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        fields = json.loads((own / STAMP).read_text(encoding="utf-8"))
-        return Stamp(**{**fields, "path": own / fields["path"]})
+    """The stamp in a set's folder; None if it says nothing, or speaks of another set."""
+    with suppress(OSError, ValueError, KeyError):
+        found = read_object(own / STAMP)
+        stamp = Stamp(
+            name=as_text(found["name"]),
+            path=own / as_text(found["path"]),
+            sha256=as_text(found["sha256"]),
+            size=as_whole(found["size"]),
+            mtime_ns=as_whole(found["mtime_ns"], -LARGEST),
+            source=as_text(found["source"]),
+            licence=as_text(found.get("licence", "")),
+            commit=as_text(found.get("commit", "")),
+        )
+        if folder_of(stamp.name, own.parent) == own:
+            return stamp
     return None
 
 
@@ -206,8 +211,12 @@ def checked(stamp: Stamp) -> Path:
 def remove(name: str) -> Path | None:
     """Delete a fetched set; returns its folder, None if there was none.
 
+    Args:
+        name: From `names.require_name`.
+
     Raises:
         WeightsError: it cannot be deleted.
+        ValueError: the name leads out of the folder of sets.
     """
     own = folder_of(name)
     if not own.is_dir():
@@ -235,12 +244,12 @@ def alone(digest: str) -> Iterator[Path]:
     folder = home() / "downloads"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{digest}.lock")
+        lock = FileLock(entry(folder, f"{digest}.lock"))
         lock.acquire()
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
-        yield folder / f"{digest}.part"
+        yield entry(folder, f"{digest}.part")
     finally:
         lock.release()
 

@@ -1,7 +1,6 @@
 """Weights files: safetensors that carry their network's config."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vinr_cli.errors import WeightsError
+from vinr_cli.files import replacing
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.weights.cache import CONFIG_FILE, CONFIG_KEY
@@ -34,13 +34,11 @@ def write_weights(
         WeightsError: it cannot be written.
     """
     metadata = {**about, CONFIG_KEY: json.dumps(config.to_dict())}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     values = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     try:
-        part.write_bytes(save(values, metadata))
-        part.replace(path)
+        with replacing(path) as file:
+            file.write(save(values, metadata))
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
         raise WeightsError(path, f"cannot be written: {error}", "Choose another place.") from error
 
 

@@ -3,16 +3,13 @@
 The library resolves names and revisions, finds the token and the endpoint (HF_TOKEN, HF_ENDPOINT),
 keeps the cache (HF_HOME) and works offline (HF_HUB_OFFLINE). Two things are done here, because it
 does them no more or never did: a broken download goes on in the next run, and a file is hashed
-before it enters the cache. So the bytes are fetched by `fetch.py` to where the library keeps
+before it enters the cache. So the bytes are fetched by `fetch.http` to where the library keeps
 content (blobs/ETAG, a layout that it documents), and then the library is asked for the file.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import httpx2
 from huggingface_hub import (
@@ -37,60 +34,33 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import HfFileMetadata, repo_folder_name
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.weights.cache import HUB, WEIGHTS, Stamp, alone, stamp_file
-from vinr_cli.weights.digest import Digest
-from vinr_cli.weights.fetch import (
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.fetch.http import Source
+from vinr_cli.fetch.identity import ByDigest
+from vinr_cli.fetch.patience import (
     RETRIED,
     BrokenError,
     Patience,
     RefusedError,
-    Remote,
-    fetch,
     persist,
-    retry_after,
+    seconds_asked,
 )
-from vinr_cli.weights.watch import Watch, unwatched
+from vinr_cli.fetch.progress import DownloadProgress, silent
+from vinr_cli.files import publish
+from vinr_cli.untrusted import entry
+from vinr_cli.weights.cache import WEIGHTS, Stamp, alone, stamp_file
+from vinr_cli.weights.names import HubName
+from vinr_cli.weights.origins import fetch_weights
 
 CONFIG = "config.json"
 CARD = "README.md"
 FILES = (CONFIG, CARD, WEIGHTS)
 
 
-@dataclass(frozen=True, slots=True)
-class HubName:
-    """A model of the Hub.
-
-    Attributes:
-        repository: "org/name".
-        revision: A branch, a tag or a commit.
-    """
-
-    repository: str
-    revision: str = "main"
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read "hf:org/name@revision"; "hf:" and the revision may be missing.
-
-        Raises:
-            WeightsError: it is no such name.
-        """
-        said = re.fullmatch(r"(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", text, re.ASCII)
-        if said is None:
-            raise WeightsError(
-                f"model {text}", "is no name of the Hub", "Write hf:org/name or hf:org/name@rev."
-            )
-        return cls(said[1], said[2] or "main")
-
-    def __str__(self) -> str:
-        """What `--model` calls it, the revision included."""
-        return f"{HUB}{self.repository}@{self.revision}"
-
-
 def download_model(
     name: HubName,
     *,
-    watch: Watch = unwatched,
+    progress: DownloadProgress = silent,
     patience: Patience | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
@@ -101,7 +71,7 @@ def download_model(
 
     Args:
         name: Which model.
-        watch: Told about the weights' progress.
+        progress: Called with each block of the weights.
         patience: How long to try.
         token: As huggingface_hub takes it; None finds the user's own.
         local_files_only: Do not use the network.
@@ -117,7 +87,7 @@ def download_model(
     with _translated(name):
         away = "the network was not to be used"
         if not local_files_only:
-            away = _prefetch_all(name, watch, patience, token)
+            away = _prefetch_all(name, progress, patience, token)
         paths = _cached(name, token, away)
     weights = paths[WEIGHTS]
     digest = _settle(name, weights)
@@ -132,14 +102,16 @@ def download_model(
     )
 
 
-def _prefetch_all(name: HubName, watch: Watch, patience: Patience, token: str | bool | None) -> str:
+def _prefetch_all(
+    name: HubName, progress: DownloadProgress, patience: Patience, token: str | bool | None
+) -> str:
     """Bring the content of every file; returns why the Hub cannot be reached, "" if it can."""
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE forbids to ask"
     try:
         for file in FILES:
             with _optional(file):
-                _prefetch(name, file, watch, patience, token)
+                _prefetch(name, file, progress, patience, token)
     except RefusedError as error:
         return f"{constants.ENDPOINT} cannot be reached: {error}"
     return ""
@@ -176,7 +148,11 @@ def _cached(name: HubName, token: str | bool | None, away: str) -> dict[str, Pat
 
 
 def _prefetch(
-    name: HubName, file: str, watch: Watch, patience: Patience, token: str | bool | None
+    name: HubName,
+    file: str,
+    progress: DownloadProgress,
+    patience: Patience,
+    token: str | bool | None,
 ) -> None:
     """Put one file's content where the library looks for it before it downloads.
 
@@ -193,22 +169,22 @@ def _prefetch(
             "Use an endpoint that speaks the Hub's API.",
         )
     folder = repo_folder_name(repo_id=name.repository, repo_type="model")
-    blob = Path(constants.HF_HUB_CACHE) / folder / "blobs" / digest.value
+    blob = entry(entry(Path(constants.HF_HUB_CACHE), folder) / "blobs", digest.value)
     if blob.is_file():
         return
     url = hf_hub_url(name.repository, file, revision=metadata.commit_hash)
     plain = constants.ENDPOINT.startswith("http://")  # the user's own choice, by HF_ENDPOINT
-    remote = Remote(url, _authorization(token), insecure=plain)
-    watched = watch if file == WEIGHTS else unwatched
+    source = Source(url, _authorization(token), insecure=plain)
+    shown = progress if file == WEIGHTS else silent
     blob.parent.mkdir(parents=True, exist_ok=True)
     part = blob.with_name(f"{digest.value}.vinr.part")
     with alone(digest.value):
         if not blob.is_file():
-            size = metadata.size
-            fetch(
-                f"model {name}", [remote], digest, part, size=size, watch=watched, patience=patience
+            identity = ByDigest(digest, metadata.size)
+            fetch_weights(
+                f"model {name}", [source], identity, part, progress=shown, patience=patience
             )
-            part.replace(blob)
+            publish(part, blob)
 
 
 def _authorization(token: str | bool | None) -> dict[str, str]:
@@ -233,7 +209,8 @@ def _metadata(
         except HfHubHTTPError as error:
             if error.response.status_code not in RETRIED:
                 raise
-            raise BrokenError(f"it {_words(error)}", retry_after(error.response)) from error
+            wait = seconds_asked(error.response.headers.get("Retry-After", ""))
+            raise BrokenError(f"it {_words(error)}", wait) from error
         except httpx2.TransportError as error:
             raise BrokenError(str(error)) from error
 
@@ -295,7 +272,7 @@ def _translated(name: HubName) -> Iterator[None]:
         cause = f"has no {WEIGHTS} at {where}"
         raise WeightsError(subject, cause, "vinr reads safetensors alone.") from error
     except HFValidationError as error:
-        raise WeightsError(subject, "is no name of the Hub", "Write hf:org/name@rev.") from error
+        raise WeightsError(subject, "is not a name of the Hub", "Write hf:org/name@rev.") from error
     except (HfHubHTTPError, httpx2.HTTPError) as error:
         fix = "Try again later, or set HF_ENDPOINT to a mirror."
         raise WeightsError(subject, f"{where} {_words(error)}", fix) from error

@@ -5,7 +5,6 @@ known to be right, so a broken, wrong or unusable file never stands under the na
 """
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,9 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vinr_cli.errors import UsageError, WeightsError
+from vinr_cli.fetch.digest import Digest
+from vinr_cli.fetch.http import Source
+from vinr_cli.fetch.identity import ByDigest
+from vinr_cli.fetch.patience import Patience
+from vinr_cli.fetch.progress import DownloadProgress, silent
+from vinr_cli.files import publish
 from vinr_cli.weights.cache import (
     CONFIG_FILE,
-    HUB,
     STAMP,
     WEIGHTS,
     Stamp,
@@ -30,9 +34,9 @@ from vinr_cli.weights.cache import (
     write_stamp,
 )
 from vinr_cli.weights.convert import convert_checkpoint
-from vinr_cli.weights.digest import Digest
-from vinr_cli.weights.fetch import Patience, Remote, fetch
-from vinr_cli.weights.hub import HubName, download_model
+from vinr_cli.weights.hub import download_model
+from vinr_cli.weights.names import HUB, HubName, require_name
+from vinr_cli.weights.origins import fetch_weights
 from vinr_cli.weights.pretrained import read_network
 from vinr_cli.weights.records import (
     RECORDS,
@@ -41,7 +45,6 @@ from vinr_cli.weights.records import (
     packaged_digests,
     packaged_file,
 )
-from vinr_cli.weights.watch import Watch, unwatched
 
 MIRROR = "VINR_MIRROR"
 """Address under which NAME/FILE of every known set is looked for before its own origins."""
@@ -52,12 +55,12 @@ class Terms:
     """How to fetch.
 
     Attributes:
-        watch: Told about progress.
+        progress: Called with each block.
         patience: How long to try.
         folder: Of sets, to put the new one in; the cache's if not given.
     """
 
-    watch: Watch = unwatched
+    progress: DownloadProgress = silent
     patience: Patience = field(default_factory=Patience)
     folder: Path | None = None
 
@@ -108,16 +111,16 @@ def take_from(name: str, place: str, digest: Digest | None = None, terms: Terms 
     record = find_record(name)
     if record is not None and record.is_packaged:
         raise UsageError(f"model {name}", "comes with vinr", "Choose another name.")
-    if not re.fullmatch(r"\w[\w.-]*", name) and not name.startswith(HUB):
-        raise UsageError(f"model {name}", "is no name", "Use letters, digits, dots and hyphens.")
-    name = str(HubName.parse(name)) if name.startswith(HUB) else name
+    name = require_name(name)
     if "://" not in place and not place.startswith(HUB):
         return install_local(name, record, Path(place), digest, terms)
     if record is not None or name.startswith(HUB):
         fix = "Choose another name, or leave --from away."
         raise UsageError(f"model {name}", "has a source of its own", fix)
     if place.startswith(HUB):
-        stamp = download_model(HubName.parse(place), watch=terms.watch, patience=terms.patience)
+        stamp = download_model(
+            HubName.parse(place), progress=terms.progress, patience=terms.patience
+        )
         return install_file(name, stamp.path, known=stamp, digest=digest, terms=terms)
     if digest is None:
         fix = "Add --sha256 with the hash that its publisher states."
@@ -146,13 +149,12 @@ def install_record(record: WeightsRecord, terms: Terms = Terms()) -> Stamp:
         here = read_stamp(record.name, terms.folder)  # another process may have been faster
         if here is not None and check(here):
             return here
-        fetch(
+        fetch_weights(
             f"model {record.name}",
-            [Remote(url) for url in urls],
-            digest,
+            [Source(url) for url in urls],
+            ByDigest(digest, record.size),
             part,
-            size=record.size,
-            watch=terms.watch,
+            progress=terms.progress,
             patience=terms.patience,
         )
         stamp = _install_known(record, part, urls[0], terms)
@@ -160,7 +162,9 @@ def install_record(record: WeightsRecord, terms: Terms = Terms()) -> Stamp:
     return stamp
 
 
-def install_from_hub(name: str, terms: Terms = Terms(), *, watch: Watch | None = None) -> Stamp:
+def install_from_hub(
+    name: str, terms: Terms = Terms(), *, progress: DownloadProgress | None = None
+) -> Stamp:
     """Fetch a model of the Hub, or what has changed of it.
 
     It stays in the Hub's own cache; with `terms.folder`, it is copied.
@@ -168,12 +172,14 @@ def install_from_hub(name: str, terms: Terms = Terms(), *, watch: Watch | None =
     Args:
         name: "hf:org/name@revision".
         terms: How.
-        watch: Told about progress instead of `terms.watch`.
+        progress: Called with each block instead of `terms.progress`.
 
     Raises:
         WeightsError: as `download_model` says, or it is no network of vinr.
     """
-    stamp = download_model(HubName.parse(name), watch=watch or terms.watch, patience=terms.patience)
+    stamp = download_model(
+        HubName.parse(name), progress=progress or terms.progress, patience=terms.patience
+    )
     if terms.folder is not None:
         return install_file(stamp.name, stamp.path, known=stamp, terms=terms)
     read_network(stamp.path)
@@ -188,12 +194,12 @@ def install_url(name: str, url: str, digest: Digest, terms: Terms = Terms()) -> 
         WeightsError: it cannot be fetched, has other bytes, or is no weights file of vinr.
     """
     with alone(digest.value) as part:
-        fetch(
+        fetch_weights(
             f"model {name}",
-            [Remote(url)],
-            digest,
+            [Source(url)],
+            ByDigest(digest),
             part,
-            watch=terms.watch,
+            progress=terms.progress,
             patience=terms.patience,
         )
         stamp = _install(name, part, terms, source=url.partition("?")[0], sha256=digest.value)
@@ -253,7 +259,7 @@ def install_local(
         WeightsError: it is not there, or not what it should be.
     """
     carried = read_stamp(name, place) if place.is_dir() else None
-    if carried is not None:
+    if carried is not None and carried.path.parent == folder_of(name, place):
         return install_file(name, carried.path, known=carried, digest=digest, terms=terms)
     options = [place, place / WEIGHTS, *([place / record.file] if record else [])]
     found = next((path for path in reversed(options) if path.is_file()), None)
@@ -329,7 +335,7 @@ def _publish(
     try:
         own.mkdir(parents=True, exist_ok=True)
         for file in staging.iterdir():
-            file.replace(own / file.name)
+            publish(file, own / file.name)
     except OSError as error:
         raise unwritable(own, error) from error
     write_stamp(stamp, terms.folder)

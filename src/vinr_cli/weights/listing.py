@@ -1,23 +1,22 @@
 """What there is: known, fetched and packaged sets of weights, and in which state."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vinr_cli.errors import UsageError, WeightsError
+from vinr_cli.untrusted import LONGEST_JSON, parse_json, read_object
 from vinr_cli.weights.cache import (
     CONFIG_FILE,
     CONFIG_KEY,
-    HUB,
     Stamp,
     check,
     installed,
     read_stamp,
     remove,
-    with_revision,
 )
+from vinr_cli.weights.names import HUB, require_name
 from vinr_cli.weights.records import (
     DEFAULT,
     RECORDS,
@@ -28,10 +27,6 @@ from vinr_cli.weights.records import (
 )
 
 ABSENT, VERIFIED, DAMAGED = "absent", "verified", "damaged"
-
-
-_LONGEST_HEADER = 100_000_000
-"""Bytes; safetensors' own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +84,13 @@ def remove_model(name: str) -> Path:
         Its folder, which is gone.
 
     Raises:
-        UsageError: it comes with the program.
+        UsageError: it comes with the program, or that is not a name.
         WeightsError: it is not here, or cannot be deleted.
     """
     record = find_record(name)
     if record is not None and record.is_packaged:
         raise UsageError(f"model {name}", "comes with vinr and stays", "Nothing to do.")
-    name = with_revision(name)
+    name = require_name(name)
     stamp = read_stamp(name)
     if stamp is not None and name.startswith(HUB):
         from vinr_cli.weights.hub import forget  # noqa: PLC0415 - heavy
@@ -171,10 +166,9 @@ def _config(path: Path) -> Mapping[str, Any] | None:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, _LONGEST_HEADER)))
-        beside = path.with_name(CONFIG_FILE)
+            header = parse_json(file.read(min(length, LONGEST_JSON + 1)))
         text = header.get("__metadata__", {}).get(CONFIG_KEY)
-        config = json.loads(beside.read_text(encoding="utf-8") if text is None else text)
-    except (OSError, ValueError, AttributeError):
+        config = read_object(path.with_name(CONFIG_FILE)) if text is None else parse_json(text)
+    except (OSError, ValueError, AttributeError, TypeError):
         return None
     return config if isinstance(config, dict) else None

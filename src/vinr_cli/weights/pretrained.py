@@ -6,7 +6,6 @@ writes (model.safetensors, config.json, README.md), but reads strictly and never
 pickle, keeps several kinds of config apart, checks what it downloads, and fails as `WeightsError`.
 """
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Self, cast
@@ -14,12 +13,14 @@ from typing import Self, cast
 import torch
 
 from vinr_cli.errors import WeightsError
+from vinr_cli.files import write_json, write_text
 from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig, PublishedConfig
 from vinr_cli.model.published.network import PublishedVideoINR
 from vinr_cli.model.videoinr import VideoINR as Network
 from vinr_cli.weights.cache import CONFIG_FILE, WEIGHTS
 from vinr_cli.weights.files import fill, read_weights, state_of, write_weights
+from vinr_cli.weights.names import HubName
 
 CARD_FILE = "README.md"
 
@@ -99,7 +100,7 @@ class VideoINR(Network, config=_Unlisted):
         folder = Path(source)
         if folder.is_dir():
             return read_network(folder / WEIGHTS, device)
-        from vinr_cli.weights.hub import HubName, download_model  # noqa: PLC0415 - heavy
+        from vinr_cli.weights.hub import download_model  # noqa: PLC0415 - heavy
 
         name = HubName.parse(str(source))
         name = HubName(name.repository, revision or name.revision)
@@ -125,11 +126,10 @@ class VideoINR(Network, config=_Unlisted):
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            config = json.dumps(self.config.to_dict(), indent=2) + "\n"
-            (folder / CONFIG_FILE).write_text(config, encoding="utf-8")
+            write_json(folder / CONFIG_FILE, self.config.to_dict())
             if not (folder / CARD_FILE).exists():
                 card = self._card(repository or folder.name, licence)
-                (folder / CARD_FILE).write_text(card, encoding="utf-8")
+                write_text(folder / CARD_FILE, card)
         except OSError as error:
             cause = f"cannot be written: {error.strerror}"
             raise WeightsError(folder, cause, "Choose another folder.") from error

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.weights.digest import Digest
+from vinr_cli.fetch.digest import Digest
 
 VIDEOINR = "arXiv:2206.04647"
 """The paper that every network of the family follows (CVPR 2022)."""

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.weights.cache import HUB, WEIGHTS, checked, read_stamp, with_revision
+from vinr_cli.fetch.progress import DownloadProgress, silent
+from vinr_cli.weights.cache import WEIGHTS, checked, read_stamp
+from vinr_cli.weights.names import HUB, require_name
 from vinr_cli.weights.records import RECORDS, find_record, packaged_file
-from vinr_cli.weights.watch import Watch, unwatched
 
 
-def find_weights(name: str | Path, watch: Watch = unwatched) -> Path:
+def find_weights(name: str | Path, progress: DownloadProgress = silent) -> Path:
     """The file behind a name or a path.
 
     A fetched file is checked by its size and time of change. A model of the Hub that is not here is
@@ -17,7 +18,7 @@ def find_weights(name: str | Path, watch: Watch = unwatched) -> Path:
     Args:
         name: A name that `vinr models` lists; "hf:org/name@revision"; the path of a weights file,
             or of a folder with one.
-        watch: Told about the progress of a download.
+        progress: Called with each block of a download.
 
     Raises:
         WeightsError: neither a known name nor an existing file; not fetched yet, with the command
@@ -27,7 +28,7 @@ def find_weights(name: str | Path, watch: Watch = unwatched) -> Path:
     if record is not None and record.is_packaged:
         return packaged_file(record)
     if str(name).startswith(HUB):
-        return _of_hub(str(name), watch)
+        return _of_hub(str(name), progress)
     stamp = read_stamp(str(name))
     if stamp is not None:
         return checked(stamp)
@@ -40,14 +41,14 @@ def find_weights(name: str | Path, watch: Watch = unwatched) -> Path:
     return _at_path(name)
 
 
-def _of_hub(name: str, watch: Watch) -> Path:
+def _of_hub(name: str, progress: DownloadProgress) -> Path:
     """A model of the Hub: as it was fetched before, else from there."""
-    stamp = read_stamp(with_revision(name))
+    stamp = read_stamp(require_name(name))
     if stamp is not None:
         return checked(stamp)
     from vinr_cli.weights.install import install_from_hub  # noqa: PLC0415 - heavy
 
-    return install_from_hub(name, watch=watch).path
+    return install_from_hub(name, progress=progress).path
 
 
 def _at_path(name: str | Path) -> Path:

@@ -41,6 +41,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
+        if self.server.tag:
+            self.send_header("ETag", self.server.tag)
         if "Content_Length" not in headers:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -49,22 +51,29 @@ class Handler(BaseHTTPRequestHandler):
 
     @property
     def start(self) -> int:
-        """First byte that the request asks for."""
+        """First byte that the request asks for; 0 where it asks for another version's."""
         found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
-        return int(found[1]) if found else 0
+        version = self.headers.get("If-Range") or self.server.tag
+        return int(found[1]) if found and version == self.server.tag else 0
 
     def hang_up(self) -> None:
         self.close_connection = True
 
 
 class Loopback(ThreadingHTTPServer):
-    """A server on 127.0.0.1 that remembers its requests."""
+    """A server on 127.0.0.1 that remembers its requests.
+
+    Attributes:
+        seen: The requests so far.
+        tag: ETag of all that it serves; empty for a server that states none.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[Handler] = []
+        self.tag = ""
 
     @property
     def url(self) -> str:
@@ -110,6 +119,20 @@ def no_ranges(request: Handler, content: bytes) -> None:
 def status(code: int, **headers: str) -> Behave:
     """An error."""
     return lambda request, content: request.reply(code, **headers)
+
+
+def unconditional(request: Handler, content: bytes) -> None:
+    """The rest of the file, though the request wanted it of another version only."""
+    asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range") or "")
+    start = int(asked[1]) if asked else 0
+    span = f"bytes {start}-{len(content) - 1}/{len(content)}"
+    request.reply(206, content[start:], Content_Range=span)
+
+
+def open_ended(request: Handler, content: bytes) -> None:
+    """A range whose whole length is left open, as RFC 9110 allows (14.4)."""
+    span = f"bytes {request.start}-{len(content) - 1}/*"
+    request.reply(206, content[request.start :], Content_Range=span)
 
 
 def cut(after: int, ranges: bool = True) -> Behave:
