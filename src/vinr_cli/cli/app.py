@@ -28,8 +28,9 @@ from vinr_cli.cli.convert import convert_weights
 from vinr_cli.cli.download import download_weights
 from vinr_cli.cli.evaluate import evaluate
 from vinr_cli.cli.models import models
-from vinr_cli.cli.options import Debug
+from vinr_cli.cli.options import DEBUG
 from vinr_cli.cli.probe import probe
+from vinr_cli.cli.rows import Given, switch, takes
 from vinr_cli.cli.train import train
 from vinr_cli.cli.upscale import upscale
 from vinr_cli.errors import Interrupted, UsageError, VinrError
@@ -54,20 +55,17 @@ EXIT_CODES = (
 )
 
 
-def _show_version(value: bool) -> None:
+def _show_version(context: typer.Context, value: bool) -> None:
     if value:
         tell(f"vinr {__version__}")
         raise typer.Exit
 
 
-def _top(
-    context: typer.Context,
-    version: bool = typer.Option(
-        False, "--version", metavar="", callback=_show_version, is_eager=True,
-        help="Show the version.",
-    ),
-    debug: Debug = False,
-) -> None:  # fmt: skip
+VERSION = switch("--version", "", "Show the version.", at_once=_show_version)
+
+
+@takes(VERSION, DEBUG)
+def _top(context: typer.Context, given: Given) -> None:
     """Any size, any frame rate: continuous space-time video super-resolution (VideoINR)."""
     if context.invoked_subcommand is None:
         tell(context.get_help())

@@ -11,6 +11,7 @@ from vinr_cli.cli.report import JsonReports, Reports, plan_lines
 from vinr_cli.errors import (
     IncompleteError,
     Interrupted,
+    OptionError,
     OutputError,
     OutputExistsError,
     UsageError,
@@ -108,6 +109,7 @@ def run_batch(specs: Sequence[JobSpec], job: Job, reports: Reports) -> int:
 
     Raises:
         Interrupted, KeyboardInterrupt: nothing more is to be done.
+        OptionError: every job would fail alike.
     """
     failed: list[Path] = []
     skipped: list[Path] = []
@@ -115,7 +117,7 @@ def run_batch(specs: Sequence[JobSpec], job: Job, reports: Reports) -> int:
     for spec in specs:
         try:
             job(spec, reports)
-        except Interrupted:
+        except (Interrupted, OptionError):
             raise
         except OutputExistsError as error:
             if len(specs) == 1:

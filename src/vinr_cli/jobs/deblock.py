@@ -9,7 +9,6 @@ from vinr_cli.weights.deblock import (
     AS_IT_IS,
     WEAKEST,
     plain_of,
-    require_strength,
     strength_for,
 )
 
@@ -45,7 +44,7 @@ def settle_deblocking(
     """Choose the strength.
 
     Args:
-        spec: What is asked for.
+        spec: What is asked for; the model has its strength.
         media: What the source is.
         timestamps: When its frames are shown.
         bounds: PTS of the first frame that is used, and of the first that is not any more.
@@ -53,11 +52,7 @@ def settle_deblocking(
 
     Returns:
         None for a model that has one strength only.
-
-    Raises:
-        UsageError: a strength is asked for that the model does not have.
     """
-    require_strength(spec.model, spec.deblock)
     if plain_of(spec.model) is None:
         return None
     if spec.deblock is not None:

@@ -11,7 +11,6 @@ from vinr_cli.jobs.plan_upscale import (
     Window,
     before_all,
     plan_upscale,
-    refuse_request,
     settle_plan,
 )
 from vinr_cli.media.live import LiveSource
@@ -44,7 +43,6 @@ def plan_stream(spec: JobSpec, media: MediaInfo) -> Plan:
         UsageError: an option that cannot be, alone, with another, or for this input.
         EncoderError: ffmpeg is missing or broken.
     """
-    refuse_request(spec)
     if spec.output is None or spec.output.is_dir():
         cause = "has no name of which the result's could be made"
         raise UsageError("standard input", cause, "Name a file with -o, or - for standard output.")

@@ -21,7 +21,7 @@ from vinr_cli.media.sources import read_source
 from vinr_cli.media.writer import FrameWriter
 from vinr_cli.plan.repeats import EvenTimeline
 from vinr_cli.plan.timeline import Timeline
-from vinr_cli.weights.load import load_model
+from vinr_cli.weights.load import load_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     strength = None if plan.deblocking is None else plan.deblocking.strength
     kind = AlphaRenderer if video.color.alpha else FlatRenderer
     renderer = kind(
-        load_model(spec.model, device, deblock=strength),
+        load_at(spec.model, device, strength),
         (video.height, video.width),
         (plan.size[1], plan.size[0]),
         autocast=autocast,
