@@ -56,6 +56,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 """What is typed behind each option, and what its field then holds."""
 
 FIELDLESS = {
+    "--input": "names inputs, as INPUT does",
     "--allow-network": "inputs are fetched before there is a job",
     "--dry-run": "chooses what is done with the job",
     "--quiet": "about messages",
@@ -71,6 +72,7 @@ def specs(monkeypatch: pytest.MonkeyPatch) -> list[JobSpec]:
     """The jobs that the command asks for; none is done."""
     found: list[JobSpec] = []
     monkeypatch.setattr("vinr_cli.cli.upscale.do_job", lambda spec, reports: found.append(spec))
+    monkeypatch.setattr("vinr_cli.cli.upscale.check_inputs", lambda specs, reports: (specs, {}))
     monkeypatch.setattr("vinr_cli.cli.transfer.find_weights", Path)
     return found
 

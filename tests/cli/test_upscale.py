@@ -26,6 +26,7 @@ def specs(monkeypatch: pytest.MonkeyPatch) -> list[JobSpec]:
     """The jobs that the command asks for; none is done."""
     found: list[JobSpec] = []
     monkeypatch.setattr("vinr_cli.cli.upscale.do_job", lambda spec, reports: found.append(spec))
+    monkeypatch.setattr("vinr_cli.cli.upscale.check_inputs", lambda specs, reports: (specs, {}))
     monkeypatch.setattr("vinr_cli.cli.transfer.find_weights", Path)
     return found
 
@@ -150,7 +151,7 @@ def test_a_dry_run_refuses_what_the_run_would(
 
 def test_an_unknown_model_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong model name fails before the first input, not once for each."""
-    assert main(["upscale", "a.mp4", "b.mp4", "--model", "nix"]) == 6
+    assert main(["upscale", "a.mp4", "b.mp4", "c.mp4", "--model", "nix"]) == 6
     err = capsys.readouterr().err
     assert err.startswith("vinr: error: model nix: is not known.")
     assert err.count("\n") == 1

@@ -8,8 +8,9 @@ import typer
 
 import vinr_cli.cli.options as o
 from vinr_cli import __version__
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
-from vinr_cli.cli.rows import Given, option, takes
+from vinr_cli.cli.rows import Given, option
 from vinr_cli.plan.job import Limit
 from vinr_cli.plan.numbers import parse_size, parse_whole
 

@@ -2,9 +2,10 @@
 
 import typer
 
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.options import DEBUG, OVERWRITE
-from vinr_cli.cli.rows import Given, as_path, needed, option, takes
+from vinr_cli.cli.rows import Given, as_path, needed, option
 from vinr_cli.errors import InputError, OutputError, OutputExistsError
 
 CHECKPOINT = needed(option("FILE", as_path, "FILE", "",

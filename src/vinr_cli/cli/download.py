@@ -5,9 +5,10 @@ from dataclasses import asdict
 
 import typer
 
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.options import AS_JSON, DEBUG, QUIET
-from vinr_cli.cli.rows import Given, as_path, as_text, option, switch, takes
+from vinr_cli.cli.rows import Given, as_path, as_text, option, switch
 from vinr_cli.cli.transfer import ask_unlicensed, show_transfer
 from vinr_cli.errors import UsageError
 from vinr_cli.plan.job import Limit

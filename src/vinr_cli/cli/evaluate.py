@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import typer
 
 import vinr_cli.cli.options as o
-from vinr_cli.cli.rows import Given, as_path, as_text, needed, option, several, switch, takes
+from vinr_cli.cli.command import takes
+from vinr_cli.cli.rows import Given, as_path, as_text, needed, option, several, switch
 from vinr_cli.cli.scores import scores_as_json, show_scores
 from vinr_cli.plan.job import Limit
 from vinr_cli.plan.numbers import parse_number, parse_whole

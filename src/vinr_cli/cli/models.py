@@ -5,9 +5,10 @@ from dataclasses import asdict
 
 import typer
 
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.options import AS_JSON, DEBUG
-from vinr_cli.cli.rows import Given, as_text, option, switch, takes
+from vinr_cli.cli.rows import Given, as_text, option, switch
 from vinr_cli.errors import WeightsError
 from vinr_cli.weights.listing import ABSENT, DAMAGED, Listed, list_models, remove_model
 

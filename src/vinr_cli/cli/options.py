@@ -91,24 +91,33 @@ _SIZE, _TIME, _NETWORK, _ENCODER = "Size", "Time", "Network", "Encoder"
 _OUTPUT, _TALK = "Output", "Messages"
 
 # fmt: off
-INPUTS = needed(several(option("INPUT", local, "INPUT", "",
-    "Videos, folders of pictures, patterns such as shot/%05d.png, or - for standard input",
-    field="input", settled=True)))
+INPUTS = several(option("INPUT", as_text, "INPUT", "",
+    "Videos, folders of pictures, patterns such as shot/%05d.png, or - for standard input. Of two "
+    "names, a second one that is not there is the output.", field="input", settled=True))
+
+MARKED = several(option("--input -i", as_text, "FILE", _OUTPUT,
+    "An input, as other programs have it: a name without an option is the output then.",
+    also="in infile source file video"))
 
 OUTPUT = option("--output -o", as_text, "FILE|DIR", _OUTPUT,
     "A file, a folder (`new/` is created), pictures (out/%05d.png), or - for standard output. "
     "Without it, beside the input, with a name that says what was done.",
-    field="output", settled=True)
+    field="output", settled=True, also="out outfile output-file dest destination")
 FORMAT = option("--format", require_format, "NAME", _OUTPUT,
     "Format, where no name says it, by suffix: png makes 00000.png and on in a folder; standard "
-    "output takes mkv (the default), nut, y4m, webm or ts.", field="container")
-NO_AUDIO = switch("--no-audio", _OUTPUT, "Leave the sound out.", field="audio", means=False)
-NO_SUBS = switch("--no-subs", _OUTPUT, "Leave the subtitles out.", field="subtitles", means=False)
+    "output takes mkv (the default), nut, y4m, webm or ts.",
+    field="container", also="container f muxer ext extension")
+NO_AUDIO = switch("--no-audio", _OUTPUT, "Leave the sound out.", field="audio", means=False,
+    also="an mute no-sound silent")
+NO_SUBS = switch("--no-subs", _OUTPUT, "Leave the subtitles out.", field="subtitles", means=False,
+    also="sn no-subtitles")
 NO_ALPHA = switch("--no-alpha", _OUTPUT,
     "Leave the alpha channel out: the colours are shown as stored.", field="alpha", means=False)
-OVERWRITE = switch("--overwrite", _OUTPUT, "Replace an existing output.", field="overwrite")
+OVERWRITE = switch("--overwrite -y", _OUTPUT, "Replace an existing output.", field="overwrite",
+    also="yes force replace f")
 RESTART = switch("--restart", _OUTPUT,
-    "Delete the parts that an earlier run has finished, and start anew.", field="restart")
+    "Delete the parts that an earlier run has finished, and start anew.", field="restart",
+    also="no-resume fresh")
 STRICT = switch("--strict", _OUTPUT,
     "Stop where a frame of the source cannot be decoded. Without it, the frame before is shown in "
     "its place, the place is told, and the exit code is 9.", field="strict")
@@ -119,37 +128,44 @@ WORK_DIR = option("--work-dir", as_path, "DIR", _OUTPUT,
     "Where finished parts wait for the end. Without it, beside the output.", field="work_dir")
 PART_FRAMES = option("--part-frames", parse_whole, "N", _OUTPUT,
     "Frames of a part, about: what a crash may cost. 0 makes one part; without it, some 60 to 480, "
-    "by size.", field="part_frames")
-DRY_RUN = switch("--dry-run", _OUTPUT, "Say what would be done; write nothing.")
+    "by size.", field="part_frames", also="segment segment-frames chunk chunk-size")
+DRY_RUN = switch("--dry-run", _OUTPUT, "Say what would be done; write nothing.",
+    also="plan simulate check n")
 
 SCALE = option("--scale", parse_number, "X", _SIZE,
-    "Factor for both sides, 0.25 to 16: 3, 3.5 or 7/2.", field="size.scale", settled=True)
-SIZE = option("--size", _size, "WxH", _SIZE,
-    "Exact size in pixels: 1920x1080.", field="size", settled=True)
+    "Factor for both sides, 0.25 to 16: 3, 3.5 or 7/2.", field="size.scale", settled=True,
+    also="factor ratio zoom upscale outscale times magnification x")
+SIZE = option("--size -s", _size, "WxH", _SIZE,
+    "Exact size in pixels: 1920x1080.", field="size", settled=True,
+    also="resolution res dimensions geometry video-size")
 WIDTH = option("--width", parse_whole, "W", _SIZE,
     "Width in pixels; the height follows, if it is not given too.",
-    field="size.width", settled=True)
+    field="size.width", settled=True, also="w")
 HEIGHT = option("--height", parse_whole, "H", _SIZE,
     "Height in pixels; the width follows, if it is not given too.",
-    field="size.height", settled=True)
+    field="size.height", settled=True, also="resolution res lines")
 
 FPS_MULT = option("--fps-mult", parse_number, "M", _TIME,
     "Frames out per frame in: 4, 2.5 or 5/2. A variable rate stays variable.",
-    field="rate", settled=True)
+    field="rate", settled=True, also="multi multiplier interpolate interpolation factor exp")
 FPS = option("--fps", parse_rate, "R", _TIME,
-    "Constant rate: 60, 60000/1001, or 59.94, which means the same.", field="rate", settled=True)
+    "Constant rate: 60, 60000/1001, or 59.94, which means the same.",
+    field="rate", settled=True, also="framerate frame-rate rate r target-fps")
 SLOWMO = option("--slowmo", parse_number, "S", _TIME,
-    "Slow motion: S times as many frames, shown S times as long.", field="rate", settled=True)
+    "Slow motion: S times as many frames, shown S times as long.",
+    field="rate", settled=True, also="slow slow-motion speed")
 SLOWMO_AUDIO = option("--slowmo-audio", one_of({str(s): s for s in SlowAudio}), "stretch|drop",
     _TIME, "What slow motion does to the sound: stretch (the default) or drop.",
     default=SlowAudio.STRETCH, field="slow_audio")
 INPUT_FPS = option("--input-fps", parse_rate, "R", _TIME,
     "Rate of pictures that come in, as --fps writes it; without it, 25. A video has its own.",
-    field="input_rate")
+    field="input_rate", also="framerate-in source-fps")
 START = option("--start", parse_time, "TIME", _TIME,
-    "First instant to keep: seconds, or hh:mm:ss.mmm.", field="start")
+    "First instant to keep: seconds, or hh:mm:ss.mmm.", field="start",
+    also="ss from begin seek trim")
 END = option("--end", parse_time, "TIME", _TIME,
-    "First instant to drop: seconds, or hh:mm:ss.mmm.", field="end")
+    "First instant to drop: seconds, or hh:mm:ss.mmm.", field="end",
+    also="to until t duration length preview trim")
 SCENE_THRESHOLD = option("--scene-threshold", parse_decimal, "PERCENT", _TIME,
     "Change of the picture that counts as a cut; nothing is mixed across one.",
     default=DEFAULT_THRESHOLD, shown=str(DEFAULT_THRESHOLD), field="scene_threshold")
@@ -164,44 +180,54 @@ DEDUP_THRESHOLD = option("--dedup-threshold", parse_decimal, "PERCENT", _TIME,
     "source is coded badly. Means --dedup.", field="repeat_threshold")
 DEINTERLACE = option("--deinterlace", one_of({"auto": True, "off": False}), "auto|off", _TIME,
     "Make whole pictures of frames that are marked interlaced (bwdif).",
-    default=True, shown="auto", field="deinterlace")
+    default=True, shown="auto", field="deinterlace", also="yadif bwdif interlaced")
 
 MODEL = option("--model", as_text, "NAME|FILE", _NETWORK,
     "A name that `vinr models` lists, hf:org/name@rev of the Hugging Face Hub, or a weights file. "
-    "Without it, the default.", default="default", field="model")
+    "Without it, the default.", default="default", field="model",
+    also="network net weights m n model-name checkpoint")
 DEBLOCK = option("--deblock", _strength, f"auto|0-{STRONGEST:g}", _NETWORK,
     "How strongly the model video takes out what codecs left: 0 as the model clean, 1 as trained, "
-    f"{STRONGEST:g} most. auto: from {WEAKEST:g} on, by the source's quantizers.", field="deblock")
+    f"{STRONGEST:g} most. auto: from {WEAKEST:g} on, by the source's quantizers.",
+    field="deblock", also="denoise clean cleanup noise artifacts")
 DEVICE = option("--device", require_device, "NAME", _NETWORK,
     "auto, cpu, cuda, cuda:1 or mps; auto takes the first GPU, else the CPU.",
-    default="auto", shown="auto", field="device")
+    default="auto", shown="auto", field="device", also="gpu gpu-id cuda cpu accelerator d g")
 PRECISION = option("--precision", one_of({name: name for name in PRECISIONS}), "NAME", _NETWORK,
     "auto, fp32, bf16 or fp16, for the parts that it does not harm; auto is fp16 on a GPU with "
-    "tensor cores, else fp32.", default="auto", shown="auto", field="precision")
+    "tensor cores, else fp32.", default="auto", shown="auto", field="precision",
+    also="half fp16 fp32 float16 bf16 dtype")
 TILE = option("--tile", parse_whole, "N", _NETWORK,
-    "Side of a tile in source pixels; 0 forbids tiles. Without it, memory decides.", field="tile")
+    "Side of a tile in source pixels; 0 forbids tiles. Without it, memory decides.", field="tile",
+    also="tilesize tile-size tiles t")
 MEMORY = option("--memory", parse_bytes, "BYTES", _NETWORK,
-    "Memory that the network may use: 800M, 6G. Without it, what is free.", field="memory_limit")
+    "Memory that the network may use: 800M, 6G. Without it, what is free.", field="memory_limit",
+    also="vram ram mem max-memory")
 
 CODEC = option("--codec", as_text, "NAME", _ENCODER,
     "h264, h265, av1, vp9, prores, ffv1, or an ffmpeg encoder's name, such as hevc_nvenc; auto "
     "takes a hardware encoder where one works. Without it, container and depth decide.",
-    field="encode.codec")
+    field="encode.codec", also="vcodec encoder video-codec c c:v codec:v")
 CRF = option("--crf", parse_decimal, "Q", _ENCODER,
-    "Constant quality, in the encoder's own unit; lower is better.", field="encode.crf")
+    "Constant quality, in the encoder's own unit; lower is better.", field="encode.crf",
+    also="quality q:v qp cq rf bitrate b:v")
 LOSSLESS = switch("--lossless", _ENCODER, "Lose nothing in encoding.", field="encode.lossless")
 PRESET = option("--preset", as_text, "NAME", _ENCODER,
-    "The encoder's preset: speed against size.", field="encode.preset")
+    "The encoder's preset: speed against size.", field="encode.preset",
+    also="encoder-preset")
 PIX_FMT = option("--pix-fmt", as_text, "NAME", _ENCODER,
-    "Pixel format, such as yuv420p10le. Without it, as the source's.", field="encode.pix_fmt")
+    "Pixel format, such as yuv420p10le. Without it, as the source's.", field="encode.pix_fmt",
+    also="pixel-format bit-depth depth")
 FFMPEG_ARGS = option("--ffmpeg-args", _split, "ARGS", _ENCODER,
-    "Further ffmpeg output arguments, in one quoted word: '-tune film'.", field="encode.extra")
+    "Further ffmpeg output arguments, in one quoted word: '-tune film'.", field="encode.extra",
+    also="vf af filter filters extra map metadata")
 FFMPEG = option("--ffmpeg", as_path, "FILE", _ENCODER,
     "The ffmpeg to use. Without it, VINR_FFMPEG, then the one of imageio-ffmpeg.",
     field="encode.ffmpeg")
 
-QUIET = switch("--quiet -q", _TALK, "Say nothing but errors.")
-VERBOSE = switch("--verbose -v", _TALK, "Say every decision, and where time went.")
+QUIET = switch("--quiet -q", _TALK, "Say nothing but errors.", also="silent")
+VERBOSE = switch("--verbose -v", _TALK, "Say every decision, and where time went.",
+    also="loglevel log stats")
 AS_JSON = switch("--json", _TALK, "One JSON object per line on stdout.")
 DEBUG = switch("--debug", _TALK, "Show the traceback of an error.", at_once=_set_debug)
 

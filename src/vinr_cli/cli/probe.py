@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import typer
 
 import vinr_cli.cli.options as o
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.describe import media_lines, media_object
+from vinr_cli.cli.inputs import require_there
 from vinr_cli.cli.report import plan_lines, planned_object
-from vinr_cli.cli.rows import Given, takes
+from vinr_cli.cli.rows import Given
 from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.plan.job import STDIO, JobSpec
 
@@ -29,6 +31,7 @@ def probe(context: typer.Context, given: Given) -> None:
     if given[o.FILE] == STDIO:
         fix = "vinr upscale - -o - --dry-run shows what its beginning tells."
         raise UsageError("-", "would be used up by looking at it", fix)
+    require_there(given[o.FILE])
     spec = o.job_of(given, given[o.FILE])
     asked = any(row in given for row in (*_SPACE, *_TIME, *_PART))
     media, times, event, notes = _look(spec, asked=asked)

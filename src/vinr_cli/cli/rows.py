@@ -1,20 +1,12 @@
-"""What an option is: one row, of which the command's signature, its help and the job are made.
+"""What an option is: one row, of which the command's signature, its help and the job are made."""
 
-A command is a function of a context and of what was given::
-
-    @takes(SCALE, QUIET)
-    def shrink(context: typer.Context, given: Given) -> None:
-        factor = given[SCALE]  # typed as the row says
-"""
-
-import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Generic, TypedDict, TypeVar, Unpack, cast, overload
 
 import typer
 
@@ -30,8 +22,6 @@ Record = TypeVar("Record", bound="DataclassInstance")
 
 Reader = Callable[[str, str], T]
 """A value from its text; the second argument is the option's name, for errors."""
-Body = Callable[[typer.Context, "Given"], None]
-"""What a command does."""
 
 
 def as_text(text: str, option: str) -> str:
@@ -77,6 +67,9 @@ class Option(Generic[T_co]):
         settled: Whether the field is settled together with other options, not filled by itself.
         many: Whether it may be given several times.
         limit: The numbers that are allowed; None for no bounds.
+        brief: What it does, in a line of at most 50 characters, for help that shows what most
+            people come for; empty for what only full help shows.
+        also: What other programs call it, without dashes: for suggestions.
         at_once: Called with the value before other options are read.
     """
 
@@ -92,13 +85,20 @@ class Option(Generic[T_co]):
     settled: bool = False
     many: bool = False
     limit: Limit | None = None
+    brief: str = ""
+    also: str = ""
     at_once: Callable[[typer.Context, bool], None] | None = None
 
     @property
     def key(self) -> str:
         """Its name in Python."""
-        word = self.names[0].partition("/")[0].lstrip("-").replace("-", "_").lower()
+        word = self.names[0].partition("/")[0].lstrip("-").replace("-", "_")
         return f"{word}_" if iskeyword(word) else word
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it begins with dashes; arguments do not."""
+        return self.names[0].startswith("-")
 
     def read(self, text: str) -> object:
         """A value from what was typed, within the limit.
@@ -112,21 +112,18 @@ class Option(Generic[T_co]):
         return value
 
     def parameter(self) -> inspect.Parameter:
-        """The parameter of which Typer makes the option."""
-        switch = self.reader is as_switch
-        first = ... if self.default is ... else self.default if switch else self.shown or None
-        parser = None if switch else self.read
-        if self.names[0].startswith("-"):
-            limit = f" [{self.limit}]" if self.limit is not None and self.limit.in_help else ""
+        """The parameter of which Typer makes the option; help is our own."""
+        plain = self.reader is as_switch
+        default = ... if self.default is ... else self.default if plain else None
+        parser = None if plain else self.read
+        if self.is_option:
+            callback = self._call_at_once if self.at_once else None
             info = typer.Option(
-                first, *self.names, metavar=f"{self.metavar}{limit}", help=self.help,
-                parser=parser, rich_help_panel=self.panel or None,
-                show_default=bool(self.shown or self.default is True),
-                callback=self._call_at_once if self.at_once else None, is_eager=bool(self.at_once),
-            )  # fmt: skip
+                default, *self.names, parser=parser, callback=callback, is_eager=bool(callback)
+            )
         else:
-            info = typer.Argument(first, metavar=self.metavar, help=self.help, parser=parser)
-        kind: object = bool if switch else str if self.reader is as_text else Path
+            info = typer.Argument(default, metavar=self.names[0], parser=parser)
+        kind: object = bool if plain else str
         return inspect.Parameter(
             self.key,
             inspect.Parameter.KEYWORD_ONLY,
@@ -159,48 +156,47 @@ class Given:
         return option.key in self._values
 
 
+class More(TypedDict, total=False):
+    """What a row may say besides, see `Option`."""
+
+    shown: str
+    field: str
+    means: object
+    settled: bool
+    limit: Limit
+    brief: str
+    also: str
+    at_once: Callable[[typer.Context, bool], None]
+
+
 @overload
 def option(
-    names: str, reader: Reader[T], metavar: str, panel: str, text: str, *, field: str = ...,
-    settled: bool = ..., limit: Limit | None = ...,
-) -> Option[T | None]: ...  # fmt: skip
+    names: str, reader: Reader[T], metavar: str, panel: str, text: str, **more: Unpack[More]
+) -> Option[T | None]: ...
 @overload
 def option(
-    names: str, reader: Reader[T], metavar: str, panel: str, text: str, *, default: T,
-    shown: str = ..., field: str = ..., settled: bool = ..., limit: Limit | None = ...,
+    names: str, reader: Reader[T], metavar: str, panel: str, text: str, *,
+    default: T, **more: Unpack[More],
 ) -> Option[T]: ...  # fmt: skip
 def option(
-    names: str,
-    reader: Reader[object],
-    metavar: str,
-    panel: str,
-    text: str,
-    *,
-    default: object = None,
-    shown: str = "",
-    field: str = "",
-    settled: bool = False,
-    limit: Limit | None = None,
-) -> Option[object]:
-    """The row of an option with a value, or of an argument; see `Option`.
+    names: str, reader: Reader[object], metavar: str, panel: str, text: str, *,
+    default: object = None, **more: Unpack[More],
+) -> Option[object]:  # fmt: skip
+    """The row of an option with a value, or of an argument.
 
     Without a limit of its own, it has that of its field.
     """
-    return Option(
-        tuple(names.split()), reader, metavar, panel, text, default=default, shown=shown,
-        field=field, settled=settled, limit=limit or LIMITS.get(field),
-    )  # fmt: skip
+    row: Option[object] = Option(
+        tuple(names.split()), reader, metavar, panel, text, default, **more
+    )
+    return row if row.limit else replace(row, limit=LIMITS.get(row.field))
 
 
 def switch(
-    names: str, panel: str, text: str, *, default: bool = False, field: str = "",
-    means: object = True, at_once: Callable[[typer.Context, bool], None] | None = None,
-) -> Option[bool]:  # fmt: skip
-    """The row of an option without a value; see `Option`."""
-    return Option(
-        tuple(names.split()), as_switch, "", panel, text, default=default,
-        field=field, means=means, at_once=at_once,
-    )  # fmt: skip
+    names: str, panel: str, text: str, *, default: bool = False, **more: Unpack[More]
+) -> Option[bool]:
+    """The row of an option without a value."""
+    return Option(tuple(names.split()), as_switch, "", panel, text, default, **more)
 
 
 def needed(row: Option[T | None]) -> Option[T]:
@@ -208,31 +204,9 @@ def needed(row: Option[T | None]) -> Option[T]:
     return cast("Option[T]", replace(row, default=...))
 
 
-def several(row: Option[T | None]) -> Option[list[T] | None]:
-    """The same option or argument, which may be given more than once."""
-    return cast("Option[list[T] | None]", replace(row, many=True))
-
-
-def takes(*rows: Option[object]) -> Callable[[Body], Callable[..., None]]:
-    """Give a command its options, in the order of its help."""
-
-    def decorate(body: Body) -> Callable[..., None]:
-        @functools.wraps(body)
-        def command(context: typer.Context, **values: object) -> None:
-            body(context, Given({k: v for k, v in values.items() if _is_typed(context, k)}))
-
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        own = inspect.Parameter("context", keyword, annotation=typer.Context)
-        signature = inspect.Signature([own, *(row.parameter() for row in rows)])
-        command.__dict__["__signature__"] = signature
-        return command
-
-    return decorate
-
-
-def _is_typed(context: typer.Context, key: str) -> bool:
-    source = context.get_parameter_source(key)
-    return source is not None and source.name == "COMMANDLINE"
+def several(row: Option[T | None]) -> Option[list[T]]:
+    """The same option or argument, which may be given more than once, or not at all."""
+    return cast("Option[list[T]]", replace(row, many=True, default=[]))
 
 
 def filled(spec: JobSpec, given: Given, rows: Iterable[Option[object]]) -> JobSpec:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import typer
 
-from vinr_cli.cli.rows import Given, as_path, as_text, needed, option, switch, takes
+from vinr_cli.cli.command import takes
+from vinr_cli.cli.rows import Given, as_path, as_text, needed, option, switch
 from vinr_cli.errors import UsageError
 from vinr_cli.plan.numbers import parse_whole
 

@@ -6,10 +6,12 @@ import typer
 
 import vinr_cli.cli.options as o
 from vinr_cli.cli.batch import do_job, run_batch, settle_output, show_plan, spread
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import Session
+from vinr_cli.cli.inputs import check_inputs, split_names
 from vinr_cli.cli.remote import fetching
 from vinr_cli.cli.report import open_reports
-from vinr_cli.cli.rows import Given, takes
+from vinr_cli.cli.rows import Given
 from vinr_cli.cli.transfer import bring_model
 
 
@@ -22,7 +24,8 @@ def upscale(context: typer.Context, given: Given) -> None:
     where an earlier one ended, however it ended. A rate of 23.976 (or 23.98), 29.97, 47.952
     (47.95), 59.94, 119.88 or 239.76 means the NTSC one, such as 24000/1001.
     """
-    inputs, dry = given[o.INPUTS], given[o.DRY_RUN]
+    dry = given[o.DRY_RUN]
+    inputs, name = split_names(given[o.INPUTS], given[o.MARKED], given[o.OUTPUT])
     spec = o.job_of(given, inputs[0])
     reports = open_reports(
         context.ensure_object(Session),
@@ -30,9 +33,11 @@ def upscale(context: typer.Context, given: Given) -> None:
         verbose=given[o.VERBOSE],
         as_json=given[o.AS_JSON],
     )
-    output = settle_output(given[o.OUTPUT], inputs, given[o.FORMAT], create=not dry)
+    output = settle_output(name, inputs, given[o.FORMAT], create=not dry)
+    specs = spread(replace(spec, output=output), inputs)
     bring_model(spec.model, quiet=reports.calm)  # what is wrong for all inputs is said once
     job = fetching(show_plan if dry else do_job, allowed=given[o.ALLOW_NETWORK])
     with reports:
-        code = run_batch(spread(replace(spec, output=output), inputs), job, reports)
+        sound, bad = check_inputs(specs, reports)
+        code = run_batch(sound, job, reports, bad)
     raise typer.Exit(code)

@@ -53,8 +53,8 @@ class Limit:
             raise UsageError(f"{self.option} {float(value):g}", f"must be {bounds}")
 
     def __str__(self) -> str:
-        """For help: `x>=1`."""
-        return f"x>={self.least}" if self.most is None else f"{self.least}<=x<={self.most}"
+        """For help: `1 or more`, `0 to 100`."""
+        return f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
 
 
 LIMITS = {

@@ -19,7 +19,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import platformdirs
-from filelock import FileLock
 
 from vinr_cli.errors import WeightsError
 from vinr_cli.weights.digest import Digest
@@ -235,6 +234,8 @@ def alone(digest: str) -> Iterator[Path]:
     folder = home() / "downloads"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        from filelock import FileLock  # noqa: PLC0415 - `vinr --help` need not wait for it
+
         lock = FileLock(folder / f"{digest}.lock")
         lock.acquire()
     except OSError as error:
