@@ -4,6 +4,7 @@
 
     VinrError                    1    something failed
     ├── UsageError               2    an option that cannot be, alone or with another
+    │   └── OptionError          2    and could not be for any other input
     ├── InputError               3    a file that is missing, empty, broken or no video
     ├── OutputError              4    a target that exists, cannot be written or is full
     │   ├── OutputExistsError    4    it exists: in a batch that is no failure
@@ -51,6 +52,10 @@ class UsageError(VinrError):
     """An option value, or a combination of options, that cannot be."""
 
     exit_code = 2
+
+
+class OptionError(UsageError):
+    """An option that cannot be for any input: it is said once, not once for each."""
 
 
 class InputError(VinrError):

@@ -44,8 +44,8 @@ def test_figures_for_machines(
     ("options", "code", "words"),
     [
         (["--scale", "x"], 2, "is no number"),
-        (["--scale", "0.5"], 2, "from 1"),
-        (["--frames", "1"], 2, "two frames"),
+        (["--scale", "0.5"], 2, "at least 1"),
+        (["--frames", "1"], 2, "at least 2"),
         (["--degrade", "h264:crf=99"], 2, "crf is from 0 to 51"),
         (["--model", "nothing"], 6, "is not known"),
         (["--deblock", "x"], 2, "is no strength"),

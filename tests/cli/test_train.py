@@ -36,7 +36,7 @@ def test_torchrun_leaves_our_options_alone() -> None:
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--preset", "huge"], 2, "Known: clean, video, published"),
+        (["--preset", "huge"], 2, "Known: clean, video, stills, published"),
         (["--time-limit", "soon"], 2, "is no duration"),
         (["--device", "cuda"], 7, "is not there"),
         ([], 3, "holds no videos"),

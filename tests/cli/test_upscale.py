@@ -6,14 +6,18 @@ import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from vinr_cli.cli.app import main
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.timestamps import scan_timestamps
-from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest, SlowAudio
+from vinr_cli.plan.job import (
+    JobSpec,
+    RateKind,
+    RateRequest,
+    SizeRequest,
+)
 
 Vinr = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -23,6 +27,7 @@ def specs(monkeypatch: pytest.MonkeyPatch) -> list[JobSpec]:
     """The jobs that the command asks for; none is done."""
     found: list[JobSpec] = []
     monkeypatch.setattr("vinr_cli.cli.upscale.do_job", lambda spec, reports: found.append(spec))
+    monkeypatch.setattr("vinr_cli.cli.upscale.check_inputs", lambda specs, reports: (specs, {}))
     monkeypatch.setattr("vinr_cli.cli.transfer.find_weights", Path)
     return found
 
@@ -34,44 +39,12 @@ def test_only_the_input_is_needed(specs: list[JobSpec]) -> None:
     assert specs == [JobSpec(Path("in.mp4"), size=double[0], rate=double[1])]
 
 
-@pytest.mark.parametrize(
-    ("options", "fields"),
-    [
-        ("--scale 7/2", {"size": SizeRequest(scale=Fraction(7, 2))}),
-        ("--size 640x360", {"size": SizeRequest(width=640, height=360)}),
-        ("--height 720", {"size": SizeRequest(height=720)}),
-        ("--width 1280", {"size": SizeRequest(width=1280)}),
-        ("--fps-mult 2.5", {"rate": RateRequest(RateKind.MULTIPLY, Fraction(5, 2))}),
-        ("--fps 59.94", {"rate": RateRequest(RateKind.TARGET, Fraction(60000, 1001))}),
-        ("--slowmo 4", {"rate": RateRequest(RateKind.SLOW_MOTION, Fraction(4))}),
-        ("--slowmo 4 --slowmo-audio drop", {"slow_audio": SlowAudio.DROP}),
-        ("--start 1:02.5 --end 90", {"start": Fraction(125, 2), "end": Fraction(90)}),
-        ("--model m.safetensors", {"model": "m.safetensors"}),
-        ("--deblock 1.25", {"deblock": 1.25}),
-        ("--deblock auto", {"deblock": None}),
-        ("--device cuda:3", {"device": "cuda:3"}),
-        ("--dedup", {"repeat_threshold": 4.0}),
-        ("--dedup-threshold 2.5", {"repeat_threshold": 2.5}),
-        ("--precision bf16", {"precision": "bf16"}),
-        ("--tile 0", {"tile": 0}),
-        ("--memory 2G", {"memory_limit": 2 << 30}),
-        (
-            "--codec av1 --crf 30.5 --preset 8 --pix-fmt yuv420p10le --ffmpeg ff",
-            {"encode": EncodeOptions("av1", 30.5, "8", "yuv420p10le", (), Path("ff"))},
-        ),
-        ("--no-audio", {"audio": False}),
-        ("--overwrite", {"overwrite": True}),
-        ("-o out.mkv", {"output": Path("out.mkv")}),
-        ("--no-scene-detection", {"scene_threshold": None}),
-        ("--scene-threshold 12.5", {"scene_threshold": 12.5}),
-    ],
-)
-def test_options_arrive_in_the_job(
-    options: str, fields: dict[str, Any], specs: list[JobSpec]
-) -> None:
-    """Each option becomes the exact field of the job that it names."""
+def test_options_of_one_field_work_together(specs: list[JobSpec]) -> None:
+    """A threshold wins over --dedup, no detection over a threshold; auto is no strength."""
+    options = "--dedup --dedup-threshold 2 --no-scene-detection --scene-threshold 9 --deblock auto"
     assert main(["upscale", "in.mp4", *options.split()]) == 0
-    assert {name: getattr(specs[0], name) for name in fields} == fields
+    (spec,) = specs
+    assert (spec.repeat_threshold, spec.scene_threshold, spec.deblock) == (2, None, None)
 
 
 def test_ffmpeg_arguments_are_split_like_a_shell_does(specs: list[JobSpec]) -> None:
@@ -179,9 +152,22 @@ def test_a_dry_run_refuses_what_the_run_would(
 
 def test_an_unknown_model_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong model name fails before the first input, not once for each."""
-    assert main(["upscale", "a.mp4", "b.mp4", "--model", "nix"]) == 6
+    assert main(["upscale", "a.mp4", "b.mp4", "c.mp4", "--model", "nix"]) == 6
     err = capsys.readouterr().err
     assert err.startswith("vinr: error: model nix: is not known.")
+    assert err.count("\n") == 1
+
+
+def test_a_strength_that_the_model_lacks_is_told_once(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What no input could satisfy ends the batch at its first input, in one line."""
+    inputs = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for path in inputs:
+        path.symlink_to(sample)
+    assert main(["upscale", *map(str, inputs), "--model", "clean", "--deblock", "1"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("vinr: error: --deblock: means nothing to the model clean.")
     assert err.count("\n") == 1
 
 

@@ -344,8 +344,6 @@ def test_interrupted_at_the_beginning() -> None:
         ({"output": None}, "has no name of which the result's could be made"),
         ({"container": "mp4"}, "--format mp4: cannot be written to standard output"),
         ({"input_rate": Fraction(24)}, "--input-fps: is for pictures"),
-        ({"end": Fraction(0)}, "--end"),
-        ({"rate": RateRequest(RateKind.MULTIPLY, Fraction(0))}, "is not positive"),
         ({"container": "webm"}, "ffv1: does not go into webm"),
     ],
 )

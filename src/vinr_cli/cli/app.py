@@ -12,6 +12,7 @@ import typer
 
 from vinr_cli._version import __version__
 from vinr_cli.cli.bench import bench
+from vinr_cli.cli.command import card_of, takes
 from vinr_cli.cli.console import (
     INTERRUPTED,
     READER_GONE,
@@ -27,9 +28,12 @@ from vinr_cli.cli.console import (
 from vinr_cli.cli.convert import convert_weights
 from vinr_cli.cli.download import download_weights
 from vinr_cli.cli.evaluate import evaluate
+from vinr_cli.cli.help import help_
 from vinr_cli.cli.models import models
-from vinr_cli.cli.options import Debug
+from vinr_cli.cli.options import DEBUG
 from vinr_cli.cli.probe import probe
+from vinr_cli.cli.rows import Given, switch
+from vinr_cli.cli.suggest import near_command, near_option
 from vinr_cli.cli.train import train
 from vinr_cli.cli.upscale import upscale
 from vinr_cli.errors import Interrupted, UsageError, VinrError
@@ -44,6 +48,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     train,
     evaluate,
     bench,
+    help_,
 )
 """Every command, in the order of the help; a command's name is its function's, with hyphens."""
 
@@ -54,47 +59,65 @@ EXIT_CODES = (
 )
 
 
-def _show_version(value: bool) -> None:
+def command_name(command: Callable[..., None]) -> str:
+    """What a command's function is called on the command line."""
+    return command.__name__.strip("_").replace("_", "-")
+
+
+NAMES = {command_name(command): command for command in COMMANDS}
+"""Every command by its name."""
+
+
+def _show_version(context: typer.Context, value: bool) -> None:
     if value:
         tell(f"vinr {__version__}")
         raise typer.Exit
 
 
-def _top(
-    context: typer.Context,
-    version: bool = typer.Option(
-        False, "--version", metavar="", callback=_show_version, is_eager=True,
-        help="Show the version.",
-    ),
-    debug: Debug = False,
-) -> None:  # fmt: skip
+VERSION = switch("--version -V", "", "Show the version.", at_once=_show_version)
+EXAMPLES = (
+    ("vinr in.mp4", "twice the size, twice the frame rate"),
+    ("vinr in.mp4 out.mkv --height 1080 --fps 60", "a name, a size and a rate"),
+    ("vinr upscale --help", "what else there is"),
+)
+USAGE = "vinr INPUT... [OUTPUT] [OPTIONS]\n       vinr COMMAND [OPTIONS] ..."
+
+
+@takes(VERSION, DEBUG, usage=USAGE, examples=EXAMPLES, commands=NAMES, end=EXIT_CODES)
+def _top(context: typer.Context, given: Given) -> None:
     """Any size, any frame rate: continuous space-time video super-resolution (VideoINR)."""
     if context.invoked_subcommand is None:
-        tell(context.get_help())
+        card_of(_top).show("vinr")
 
 
 def build_app() -> typer.Typer:
     """The Typer application with every command."""
-    app = typer.Typer(
-        name="vinr",
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback(invoke_without_command=True, epilog=EXIT_CODES)(_top)
-    for command in COMMANDS:
-        app.command(command_name(command), help=_flowing(command.__doc__ or ""))(command)
+    app = typer.Typer(name="vinr", add_completion=False, pretty_exceptions_enable=False)
+    app.callback(invoke_without_command=True, add_help_option=False)(_top)
+    for name, command in NAMES.items():
+        # `vinr help --scale` asks about an option.
+        settings = {"ignore_unknown_options": command is help_}
+        app.command(name, add_help_option=False, context_settings=settings)(command)
     return app
 
 
-def command_name(command: Callable[..., None]) -> str:
-    """What a command's function is called on the command line."""
-    return command.__name__.replace("_", "-")
+def spelled_out(words: Sequence[str]) -> list[str]:
+    """The words with `upscale` before them where they name no command: `vinr in.mp4 out.mp4`."""
+    at = next((i for i, word in enumerate(words) if word != DEBUG.names[0]), len(words))
+    if at < len(words) and _begins_job(words[at]):
+        return [*words[:at], command_name(upscale), *words[at:]]
+    return list(words)
 
 
-def _flowing(text: str) -> str:
-    """A docstring whose paragraphs fill the terminal's lines instead of keeping their own."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+def _begins_job(word: str) -> bool:
+    """Whether a word behind `vinr` is an input or an option of `upscale`, not a command."""
+    if word in NAMES or not word:
+        return False
+    if word.startswith("-") and word != "-":
+        known = {name for row in card_of(_top).rows for name in row.names}
+        names = {name for row in card_of(upscale).rows for name in row.names} - known
+        return word.partition("=")[0] in names or (word[:2] in names and not word.startswith("--"))
+    return word == "-" or any(c in word for c in "./%\\") or os.path.lexists(word)
 
 
 SPINS = "3000"
@@ -138,15 +161,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str], session: Session) -> int:
     """The exit code of a run; errors become one line."""
+    words = spelled_out(arguments)
     try:
-        result = build_app()(arguments, prog_name="vinr", standalone_mode=False, obj=session)
+        result = build_app()(words, prog_name="vinr", standalone_mode=False, obj=session)
     except Interrupted as error:
         say(f"vinr: {error}")
         return INTERRUPTED
     except VinrError as error:
         return complain(error, session)
     except typer.TyperException as error:
-        return complain(_usage(error), session)
+        return complain(_usage(error, words), session)
     except SystemExit:  # Typer's way to say that nobody reads stdout
         if sys.stdout is not None:
             silence(sys.stdout)
@@ -156,9 +180,27 @@ def _run(arguments: list[str], session: Session) -> int:
     return int(result or 0)
 
 
-def _usage(error: typer.TyperException) -> UsageError:
-    """A mistake that Typer found, as ours."""
-    context = getattr(error, "ctx", None)
+def _usage(error: typer.TyperException, words: Sequence[str]) -> UsageError:
+    """A mistake that Typer found, as ours, with what may have been meant."""
+    context: typer.Context | None = getattr(error, "ctx", None)
     command = "vinr" if context is None else context.command_path
-    cause = error.format_message().replace("Value error, ", "")
-    return UsageError(command, cause, f"See {command} --help.")
+    name: str | None = getattr(error, "option_name", None)
+    cause, meant = error.format_message().partition(" (Possible options")[0], ""
+    if name is not None and hasattr(error, "possibilities"):
+        name = _as_typed(name, words)
+        cause = f"No such option: {name}"
+        own = NAMES.get(command.removeprefix("vinr "))
+        rows = card_of(own).rows if own else (*card_of(_top).rows, *card_of(upscale).rows)
+        meant = near_option(name, rows, NAMES)
+    elif cause.startswith("No such command"):
+        typed = next(word for word in words if not word.startswith("-"))
+        cause, meant = f"No such command, and no such file: {typed}", near_command(typed, NAMES)
+    return UsageError(command, cause, f"{meant} See {command} --help.".strip())
+
+
+def _as_typed(name: str, words: Sequence[str]) -> str:
+    """The word that an unknown short option was taken from: `-c:v` is no `-c`."""
+    if name.startswith("--"):
+        return name
+    whole = [word for word in words if word.startswith("-") and word[1:2] != "-" and len(word) > 2]
+    return next((word for word in whole if name[1] in word), name)

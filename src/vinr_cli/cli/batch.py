@@ -1,7 +1,7 @@
 """Several inputs in one run: where each result goes, and how a failure of one is told."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from vinr_cli.cli.report import JsonReports, Reports, plan_lines
 from vinr_cli.errors import (
     IncompleteError,
     Interrupted,
+    OptionError,
     OutputError,
     OutputExistsError,
     UsageError,
@@ -26,6 +27,7 @@ PICTURES = "%05d.png"
 """Names of the pictures in a folder."""
 
 Job = Callable[[JobSpec, Reports], object]
+_NONE: Mapping[Path, int] = {}
 
 
 def settle_output(
@@ -93,7 +95,9 @@ def spread(spec: JobSpec, inputs: Sequence[Path]) -> list[JobSpec]:
     return [replace(spec, input=path) for path in inputs]
 
 
-def run_batch(specs: Sequence[JobSpec], job: Job, reports: Reports) -> int:
+def run_batch(
+    specs: Sequence[JobSpec], job: Job, reports: Reports, bad: Mapping[Path, int] = _NONE
+) -> int:
     """Do one job after the other; a failure does not stop the rest.
 
     In a batch, an input whose output exists is done: it is skipped.
@@ -102,23 +106,26 @@ def run_batch(specs: Sequence[JobSpec], job: Job, reports: Reports) -> int:
         specs: The jobs.
         job: Does one of them.
         reports: Told everything.
+        bad: Inputs that have no job, because they cannot be read, and the exit codes of that.
 
     Returns:
         The exit code: 0, the failure's own if there is one input, else `SOME_FAILED`.
 
     Raises:
         Interrupted, KeyboardInterrupt: nothing more is to be done.
+        OptionError: every job would fail alike.
     """
-    failed: list[Path] = []
+    failed = list(bad)
     skipped: list[Path] = []
-    code = 0
+    code = next(iter(bad.values()), 0)
+    alone = len(specs) + len(bad) == 1
     for spec in specs:
         try:
             job(spec, reports)
-        except Interrupted:
+        except (Interrupted, OptionError):
             raise
         except OutputExistsError as error:
-            if len(specs) == 1:
+            if alone:
                 return reports.failed(spec.input, error)
             # A final name belongs to a finished file: an earlier run of the batch made it.
             reports.skipped(spec.input, error)
@@ -126,9 +133,9 @@ def run_batch(specs: Sequence[JobSpec], job: Job, reports: Reports) -> int:
         except Exception as error:  # a bug in one job must not stop the others
             code = reports.failed(spec.input, error)
             failed.append(spec.input)
-    if len(specs) == 1:
+    if alone:
         return code
-    reports.summary(len(specs) - len(failed) - len(skipped), failed, skipped)
+    reports.summary(len(specs) + len(bad) - len(failed) - len(skipped), failed, skipped)
     return SOME_FAILED if failed else 0
 
 

@@ -2,51 +2,43 @@
 
 import json
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 import vinr_cli.cli.options as o
 from vinr_cli._version import __version__
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
-from vinr_cli.plan.numbers import parse_size
+from vinr_cli.cli.rows import Given, option
+from vinr_cli.plan.job import Limit
+from vinr_cli.plan.numbers import parse_size, parse_whole
 
 if TYPE_CHECKING:
     from vinr_cli.jobs.bench import BenchReport
 
-Clip = Annotated[
-    str, typer.Option("--clip", metavar="WxH", help="Size of the clip that is made and upscaled.")
-]
-Frames = Annotated[
-    int, typer.Option("--frames", metavar="N", min=2, max=10_000, help="Length of the clip.")
-]
+CLIP = option("--clip", parse_size, "WxH", "", "Size of the clip that is made and upscaled.",
+              default=(320, 180), shown="320x180")  # fmt: skip
+FRAMES = option("--frames", parse_whole, "N", "", "Length of the clip.",
+                default=25, shown="25", limit=Limit("--frames", 2, 10_000))  # fmt: skip
+_JOB = (o.SCALE, o.FPS_MULT, o.MODEL, o.DEVICE, o.PRECISION)
 
 
-def bench(
-    clip: Clip = "320x180",
-    frames: Frames = 25,
-    scale: o.Scale = None,
-    fps_mult: o.FpsMult = None,
-    model: o.Model = "default",
-    device: o.Device = "auto",
-    precision: o.PrecisionOption = o.Precision.AUTO,
-    as_json: o.AsJson = False,
-    debug: o.Debug = False,
-) -> None:
+@takes(CLIP, FRAMES, *_JOB, o.AS_JSON, o.DEBUG)
+def bench(context: typer.Context, given: Given) -> None:
     """Measure frames per second, stage by stage, on a clip made for it: x4, twice the rate."""
-    size = parse_size(clip, "--clip")
     from vinr_cli.jobs.bench import run_bench
 
     report = run_bench(
-        size=size,
-        scale=Fraction(4) if scale is None else scale,
-        fps_mult=Fraction(2) if fps_mult is None else fps_mult,
-        frames=frames,
-        model=model,
-        device=device,
-        precision=precision.value,
+        size=given[CLIP],
+        scale=given[o.SCALE] or Fraction(4),
+        fps_mult=given[o.FPS_MULT] or Fraction(2),
+        frames=given[FRAMES],
+        model=given[o.MODEL],
+        device=given[o.DEVICE],
+        precision=given[o.PRECISION],
     )
-    if as_json:
+    if given[o.AS_JSON]:
         tell(json.dumps({"vinr": __version__, **report.to_dict()}))
     else:
         tell("\n".join(bench_lines(report)))

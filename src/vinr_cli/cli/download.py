@@ -2,76 +2,49 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
-from vinr_cli.cli.options import AsJson, Debug, Quiet
+from vinr_cli.cli.options import AS_JSON, DEBUG, QUIET
+from vinr_cli.cli.rows import Given, as_path, as_text, option, switch
 from vinr_cli.cli.transfer import ask_unlicensed, show_transfer
 from vinr_cli.errors import UsageError
 from vinr_cli.fetch.digest import Digest
+from vinr_cli.plan.job import Limit
+from vinr_cli.plan.numbers import parse_decimal, parse_whole
 from vinr_cli.weights.records import RECORDS
 
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[NAME]",
-        help="A name that `vinr models` lists, hf:org/name@rev, or with --from a new name. "
-        "Without it, what could be fetched is listed.",
-    ),
-]
-Source = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        metavar="PLACE",
-        help="Take it from a folder that --to has written, a weights file, a folder with a model, "
-        "or an https address (with --sha256).",
-    ),
-]
-Target = Annotated[
-    Path | None,
-    typer.Option(
-        "--to",
-        metavar="DIR",
-        help="Put it in this folder, to carry it to a machine without network.",
-    ),
-]
-Sha256 = Annotated[
-    str | None, typer.Option(metavar="HEX", help="What the file of --from must hash to.")
-]
-Accept = Annotated[
-    bool,
-    typer.Option("--accept-unlicensed", metavar="", help="Do not ask where no licence is stated."),
-]
-Timeout = Annotated[
-    float, typer.Option(metavar="SECONDS", min=0.1, help="Silence that counts as a broken line.")
-]
-Tries = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Attempts at one address that bring nothing new.")
-]
+# fmt: off
+NAME = option("NAME", as_text, "[NAME]", "",
+    "A name that `vinr models` lists, hf:org/name@rev, or with --from a new name. Without it, what "
+    "could be fetched is listed.")
+SOURCE = option("--from", as_text, "PLACE", "",
+    "Take it from a folder that --to has written, a weights file, a folder with a model, or an "
+    "https address (with --sha256).")
+TARGET = option("--to", as_path, "DIR", "",
+    "Put it in this folder, to carry it to a machine without network.")
+SHA256 = option("--sha256", as_text, "HEX", "", "What the file of --from must hash to.")
+ACCEPT = switch("--accept-unlicensed", "", "Do not ask where no licence is stated.")
+TIMEOUT = option("--timeout", parse_decimal, "SECONDS", "",
+    "Silence that counts as a broken line.", default=30.0, shown="30.0",
+    limit=Limit("--timeout", 0.1))
+TRIES = option("--tries", parse_whole, "N", "", "Attempts at one address that bring nothing new.",
+    default=5, shown="5", limit=Limit("--tries", 1))
+# fmt: on
 
 
-def download_weights(
-    name: Name = None,
-    source: Source = None,
-    target: Target = None,
-    sha256: Sha256 = None,
-    accept_unlicensed: Accept = False,
-    timeout: Timeout = 30.0,
-    tries: Tries = 5,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
+@takes(NAME, SOURCE, TARGET, SHA256, ACCEPT, TIMEOUT, TRIES, QUIET, AS_JSON, DEBUG)
+def download_weights(context: typer.Context, given: Given) -> None:
     """Fetch weights that do not come with vinr, and check them.
 
     A broken download goes on where it stopped when the command is given again. HTTPS_PROXY,
     NO_PROXY, HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are honoured. VINR_MIRROR names
     addresses under which NAME/FILE is looked for first, VINR_HOME where weights are kept.
     """
+    name, source, sha256 = given[NAME], given[SOURCE], given[SHA256]
+    quiet, as_json = given[QUIET], given[AS_JSON]
     if name is None:
         for record in RECORDS:
             here = (
@@ -84,10 +57,10 @@ def download_weights(
     from vinr_cli.fetch.patience import Patience
     from vinr_cli.weights.install import Terms, fetch_named, take_from
 
-    with show_transfer(name, quiet=quiet or as_json) as progress:
-        terms = Terms(progress, Patience(tries=tries, timeout=timeout), target)
+    with show_transfer(name, quiet=quiet or as_json) as watch:
+        terms = Terms(watch, Patience(tries=given[TRIES], timeout=given[TIMEOUT]), given[TARGET])
         if source is None:
-            agreed = (lambda _: True) if accept_unlicensed else ask_unlicensed
+            agreed = (lambda _: True) if given[ACCEPT] else ask_unlicensed
             stamp = fetch_named(name, terms, consent=agreed)
         else:
             digest = None if sha256 is None else Digest.sha256(sha256)

@@ -1,51 +1,47 @@
 """`vinr evaluate`: how good the pictures are, against the truth and against other methods."""
 
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 import vinr_cli.cli.options as o
+from vinr_cli.cli.command import takes
+from vinr_cli.cli.rows import Given, as_path, as_text, needed, option, several, switch
 from vinr_cli.cli.scores import scores_as_json, show_scores
-from vinr_cli.errors import UsageError
+from vinr_cli.plan.job import Limit
+from vinr_cli.plan.numbers import parse_number, parse_whole
 
 if TYPE_CHECKING:
     from vinr_cli.evaluate.compare import Score
 
 
-def _factor(text: str) -> Fraction:
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--scale {text}", "is no number", "Write 4, 3.5 or 10/3.") from None
+# fmt: off
+CLIPS = needed(several(option("CLIP", as_path, "CLIP", "",
+    "Videos, or folders of videos or PNGs.")))
+MODELS = several(option("--model", as_text, "NAME|FILE", "",
+    "A model's name or file; may be given again to compare."))
+SCALE = option("--scale", parse_number, "X", "", "Spatial factor, such as 4, 3.5 or 10/3.",
+    default=Fraction(4), shown="4", limit=Limit("--scale", 1))
+FPS_MULT = option("--fps-mult", parse_whole, "N", "", "Frame-rate factor, a whole number.",
+    default=2, shown="2", limit=Limit("--fps-mult", 1))
+FRAMES = option("--frames", parse_whole, "N", "", "Frames of the truth to use at most.",
+    default=33, shown="33", limit=Limit("--frames", 2))
+DEGRADE = option("--degrade", as_text, "CODEC", "",
+    "Put the inputs through a codec first: h264:crf=28, mpeg2:q=6, …")
+BASELINES = switch("--baselines/--no-baselines", "", "Measure the other methods too.",
+    default=True)
+BY_TIME = switch("--by-time", "", "Report each time between two inputs too.")
+VMAF = switch("--vmaf/--no-vmaf", "", "Measure VMAF where ffmpeg has libvmaf.", default=True)
+STRIPS = option("--strips", as_path, "DIR", "",
+    "Folder for a PNG per clip: truth and methods side by side.")
+AS_JSON = switch("--json", "", "Figures for machines.")
+# fmt: on
+_PROTOCOL = (SCALE, FPS_MULT, FRAMES, DEGRADE)
 
 
-def evaluate(
-    clips: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos or PNGs.")],
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="A model's name or file; may be given again to compare."),
-    ] = None,
-    deblock: o.Deblock = None,
-    scale: Annotated[str, typer.Option(help="Spatial factor, such as 4, 3.5 or 10/3.")] = "4",
-    fps_mult: Annotated[int, typer.Option(help="Frame-rate factor, a whole number.")] = 2,
-    frames: Annotated[int, typer.Option(help="Frames of the truth to use at most.")] = 33,
-    degrade: Annotated[
-        str | None,
-        typer.Option(help="Put the inputs through a codec first: h264:crf=28, mpeg2:q=6, …"),
-    ] = None,
-    baselines: Annotated[bool, typer.Option(help="Measure the other methods too.")] = True,
-    by_time: Annotated[
-        bool, typer.Option("--by-time", help="Report each time between two inputs too.")
-    ] = False,
-    vmaf: Annotated[bool, typer.Option(help="Measure VMAF where ffmpeg has libvmaf.")] = True,
-    strips: Annotated[
-        Path | None,
-        typer.Option(help="Folder for a PNG per clip: truth and methods side by side."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
-) -> None:
+@takes(CLIPS, MODELS, o.DEBLOCK, *_PROTOCOL, BASELINES, BY_TIME, VMAF, STRIPS, AS_JSON)
+def evaluate(context: typer.Context, given: Given) -> None:
     """Reduce clips in space and time, bring them back, and measure what was lost."""
     from vinr_cli.evaluate.clips import find_clips
     from vinr_cli.evaluate.compare import (
@@ -60,14 +56,13 @@ def evaluate(
     from vinr_cli.media.measure import has_vmaf, parse
     from vinr_cli.plan.job import EncodeOptions
 
+    baselines, deblock, strips = given[BASELINES], given[o.DEBLOCK], given[STRIPS]
+    degrade = given[DEGRADE]
     damage = None if degrade is None else parse(degrade)
-    factor = _factor(scale)
-    if factor < 1 or fps_mult < 1 or frames < 2:
-        raise UsageError("evaluate", "needs a scale and a factor from 1 and two frames")
-    ffmpeg = find_ffmpeg(EncodeOptions()) if baselines or vmaf else None
-    judge = ffmpeg if vmaf and ffmpeg is not None and has_vmaf(ffmpeg) else None
-    settings = Settings(factor, fps_mult, frames, damage, by_time, judge)
-    names = model or ["default"]
+    ffmpeg = find_ffmpeg(EncodeOptions()) if baselines or given[VMAF] else None
+    judge = ffmpeg if given[VMAF] and ffmpeg is not None and has_vmaf(ffmpeg) else None
+    settings = Settings(given[SCALE], given[FPS_MULT], given[FRAMES], damage, given[BY_TIME], judge)
+    names = given[MODELS] or ["default"]
     networks = {f"vinr ({name})": packaged_chooser(name, deblock) for name in names}
     table = methods(networks, ffmpeg if baselines else None)
     if not baselines:
@@ -75,12 +70,15 @@ def evaluate(
     if strips is not None:
         strips.mkdir(parents=True, exist_ok=True)
     scores: list[Score] = []
-    for clip in find_clips(clips):
+    for clip in find_clips(given[CLIPS]):
         scores += score_clip(clip, table, settings, strips)
     scores += average(scores)
-    if as_json:
-        asked = {"scale": scale, "fps_mult": fps_mult, "frames": frames, "model": names}
-        asked |= {
+    if given[AS_JSON]:
+        asked = {
+            "scale": str(settings.scale),
+            "fps_mult": settings.multiple,
+            "frames": settings.frames,
+            "model": names,
             "degrade": damage and str(damage),
             "deblock": "auto" if deblock is None else deblock,
         }

@@ -2,40 +2,34 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
-from vinr_cli.cli.options import AsJson, Debug
+from vinr_cli.cli.options import AS_JSON, DEBUG
+from vinr_cli.cli.rows import Given, as_text, option, switch
 from vinr_cli.errors import WeightsError
 from vinr_cli.weights.listing import ABSENT, DAMAGED, Listed, list_models, remove_model
 
 _FETCH = "vinr download-weights"
 
-Verify = Annotated[
-    bool,
-    typer.Option(
-        "--verify",
-        metavar="",
-        help="Hash every byte. Without it, size and time of change of fetched files are compared.",
-    ),
-]
-Remove = Annotated[
-    str | None, typer.Option("--remove", metavar="NAME", help="Delete a model that was fetched.")
-]
+VERIFY = switch("--verify", "",
+    "Hash every byte. Without it, size and time of change of fetched files are compared.",
+)  # fmt: skip
+REMOVE = option("--remove", as_text, "NAME", "", "Delete a model that was fetched.")
 
 
-def models(
-    verify: Verify = False, remove: Remove = None, as_json: AsJson = False, debug: Debug = False
-) -> None:
+@takes(VERIFY, REMOVE, AS_JSON, DEBUG)
+def models(context: typer.Context, given: Given) -> None:
     """List the weights that come with vinr, can be fetched, or were."""
+    remove = given[REMOVE]
     if remove is not None:
         tell(f"{remove}: deleted {remove_model(remove)}")
         return
-    rows = list_models(verify=verify)
+    rows = list_models(verify=given[VERIFY])
     for row in rows:
-        if as_json:
+        if given[AS_JSON]:
             tell(json.dumps({**asdict(row), "path": str(row.path) if row.path else None}))
         else:
             _show(row)

@@ -1,83 +1,68 @@
-"""Every option that a command takes, declared once.
+"""Every option that commands share, and all of `vinr upscale`'s: a row for each.
 
-A command names an alias of this file in its signature and so gets the option's names, parser and
-help. Values arrive exact: factors and rates as `Fraction`, times in seconds, memory in bytes.
+Of a row are made the command's signature, its help, `docs/cli.md` and the field of the `JobSpec`.
+Values are exact: factors and rates are `Fraction`s, times are in seconds, memory is in bytes.
 """
 
-import re
 import shlex
-from collections.abc import Callable
-from enum import StrEnum
-from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, TypeVar
 
 import typer
 
 from vinr_cli.cli.console import Session
+from vinr_cli.cli.rows import (
+    Given,
+    Option,
+    as_path,
+    as_text,
+    filled,
+    needed,
+    one_of,
+    option,
+    several,
+    switch,
+)
 from vinr_cli.errors import UsageError
-from vinr_cli.plan.job import FORMATS, STDIO, SizeRequest, SlowAudio
-from vinr_cli.plan.numbers import parse_bytes, parse_number, parse_rate, parse_size, parse_time
+from vinr_cli.plan.job import (
+    PRECISIONS,
+    STDIO,
+    JobSpec,
+    SizeRequest,
+    SlowAudio,
+    require_device,
+    require_format,
+)
+from vinr_cli.plan.numbers import (
+    parse_bytes,
+    parse_decimal,
+    parse_number,
+    parse_rate,
+    parse_size,
+    parse_time,
+    parse_whole,
+)
 from vinr_cli.plan.repeats import DEFAULT_REPEAT
+from vinr_cli.plan.request import settle_request
+from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
 from vinr_cli.weights.deblock import STRONGEST, WEAKEST
 
-T = TypeVar("T")
 
-
-class Deinterlace(StrEnum):
-    """What `--deinterlace` takes."""
-
-    AUTO = "auto"
-    OFF = "off"
-
-
-class Precision(StrEnum):
-    """What `--precision` takes."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
-
-def _named(parse: Callable[[str, str], T], option: str) -> Callable[[str], T]:
-    """The parser for one option: errors name it."""
-
-    def parser(text: str) -> T:
-        return parse(text, option)
-
-    return parser
-
-
-def _size(text: str) -> SizeRequest:
-    width, height = parse_size(text, "--size")
+def _size(text: str, name: str) -> SizeRequest:
+    width, height = parse_size(text, name)
     return SizeRequest(width=width, height=height)
 
 
-def _device(text: str) -> str:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text, re.ASCII):
-        raise UsageError(f"--device {text}", "is not known", "Use auto, cpu, cuda[:i] or mps.")
-    return text
-
-
-def _strength(text: str) -> float | None:
+def _strength(text: str, name: str) -> float | None:
     if text == "auto":
         return None
     try:
         return float(text)
     except ValueError as error:
         fix = f"Use auto, or a number from 0 to {STRONGEST:g}."
-        raise UsageError(f"--deblock {text}", "is no strength", fix) from error
+        raise UsageError(f"{name} {text}", "is no strength", fix) from error
 
 
-def _format(text: str) -> str:
-    name = text.lower().removeprefix(".")
-    if name not in FORMATS:
-        raise UsageError(f"--format {text}", "is not known", f"Use one of {', '.join(FORMATS)}.")
-    return name
-
-
-def local(text: str) -> Path:
+def local(text: str, name: str = "INPUT") -> Path:
     """A path as it is written; `-` alone is standard input or output, `./-` a file of that name.
 
     Raises:
@@ -85,487 +70,190 @@ def local(text: str) -> Path:
             it that means the current folder.
     """
     if not text:
-        raise UsageError("INPUT", "names nothing", "Give a video, a folder or a pattern.")
+        raise UsageError(name, "names nothing", "Give a video, a folder or a pattern.")
     path = Path(text)
     return path.absolute() if path == STDIO and text != str(STDIO) else path
 
 
-def split_arguments(text: str) -> tuple[str, ...]:
-    """The value of `--ffmpeg-args` as a shell would split it.
-
-    Raises:
-        UsageError: a quote is not closed.
-    """
+def _split(text: str, name: str) -> tuple[str, ...]:
+    """Words, as a shell would split them."""
     try:
         return tuple(shlex.split(text))
     except ValueError as error:
-        raise UsageError(f"--ffmpeg-args {text}", f"cannot be split: {error}") from error
+        raise UsageError(f"{name} {text}", f"cannot be split: {error}") from error
 
 
-def repeat_threshold(wanted: bool, threshold: float | None) -> float | None:
-    """What `--dedup` and `--dedup-threshold` mean together; None does not look for repeats."""
-    return DEFAULT_REPEAT if wanted and threshold is None else threshold
-
-
-def _set_debug(context: typer.Context, value: bool) -> bool:
+def _set_debug(context: typer.Context, value: bool) -> None:
     context.ensure_object(Session).debug |= value
-    return value
 
 
-_SIZE = "Size"
-_TIME = "Time"
-_NETWORK = "Network"
-_ENCODER = "Encoder"
-_OUTPUT = "Output"
-_TALK = "Messages"
+_SIZE, _TIME, _NETWORK, _ENCODER = "Size", "Time", "Network", "Encoder"
+_OUTPUT, _TALK = "Output", "Messages"
 
-Inputs = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="INPUT",
-        parser=local,
-        help="Videos, folders of pictures, patterns such as shot/%05d.png, or - for standard input",
-        show_default=False,
-    ),
-]
-OneInput = Annotated[
-    Path,
-    typer.Argument(
-        metavar="FILE", parser=local, help="A video, folder or pattern.", show_default=False
-    ),
-]
+# fmt: off
+INPUTS = several(option("INPUT", as_text, "INPUT", "",
+    "Videos, folders of pictures, patterns such as shot/%05d.png, or - for standard input. Of two "
+    "names, a second one that is not there is the output.", field="input", settled=True))
 
-Scale = Annotated[
-    Fraction | None,
-    typer.Option(
-        "--scale",
-        metavar="X",
-        parser=_named(parse_number, "--scale"),
-        help="Factor for both sides, 0.25 to 16: 3, 3.5 or 7/2.",
-        rich_help_panel=_SIZE,
-    ),
-]
-Size = Annotated[
-    SizeRequest | None,  # a tuple would make Typer want two words
-    typer.Option(
-        "--size",
-        metavar="WxH",
-        parser=_size,
-        help="Exact size in pixels: 1920x1080.",
-        rich_help_panel=_SIZE,
-    ),
-]
-Width = Annotated[
-    int | None,
-    typer.Option(
-        "--width",
-        metavar="W",
-        min=1,
-        help="Width in pixels; the height follows, if it is not given too.",
-        rich_help_panel=_SIZE,
-    ),
-]
-Height = Annotated[
-    int | None,
-    typer.Option(
-        "--height",
-        metavar="H",
-        min=1,
-        help="Height in pixels; the width follows, if it is not given too.",
-        rich_help_panel=_SIZE,
-    ),
-]
+MARKED = several(option("--input -i", as_text, "FILE", _OUTPUT,
+    "An input, as other programs have it: a name without an option is the output then.",
+    also="in infile source file video"))
 
-FpsMult = Annotated[
-    Fraction | None,
-    typer.Option(
-        "--fps-mult",
-        metavar="M",
-        parser=_named(parse_number, "--fps-mult"),
-        help="Frames out per frame in: 4, 2.5 or 5/2. A variable rate stays variable.",
-        rich_help_panel=_TIME,
-    ),
-]
-Fps = Annotated[
-    Fraction | None,
-    typer.Option(
-        "--fps",
-        metavar="R",
-        parser=_named(parse_rate, "--fps"),
-        help="Constant rate: 60, 60000/1001, or 59.94, which means the same.",
-        rich_help_panel=_TIME,
-    ),
-]
-Slowmo = Annotated[
-    Fraction | None,
-    typer.Option(
-        "--slowmo",
-        metavar="S",
-        parser=_named(parse_number, "--slowmo"),
-        help="Slow motion: S times as many frames, shown S times as long.",
-        rich_help_panel=_TIME,
-    ),
-]
-SlowmoAudio = Annotated[
-    SlowAudio | None,
-    typer.Option(
-        "--slowmo-audio",
-        metavar="stretch|drop",
-        help="What slow motion does to the sound: stretch (the default) or drop.",
-        rich_help_panel=_TIME,
-    ),
-]
-Start = Annotated[
-    Fraction | None,
-    typer.Option(
-        "--start",
-        metavar="TIME",
-        parser=_named(parse_time, "--start"),
-        help="First instant to keep: seconds, or hh:mm:ss.mmm.",
-        rich_help_panel=_TIME,
-    ),
-]
-End = Annotated[
-    Fraction | None,
-    typer.Option(
-        "--end",
-        metavar="TIME",
-        parser=_named(parse_time, "--end"),
-        help="First instant to drop: seconds, or hh:mm:ss.mmm.",
-        rich_help_panel=_TIME,
-    ),
-]
+OUTPUT = option("--output -o", as_text, "FILE|DIR", _OUTPUT,
+    "A file, a folder (`new/` is created), pictures (out/%05d.png), or - for standard output. "
+    "Without it, beside the input, with a name that says what was done.",
+    field="output", settled=True, also="out outfile output-file dest destination")
+FORMAT = option("--format", require_format, "NAME", _OUTPUT,
+    "Format, where no name says it, by suffix: png makes 00000.png and on in a folder; standard "
+    "output takes mkv (the default), nut, y4m, webm or ts.",
+    field="container", also="container f muxer ext extension")
+NO_AUDIO = switch("--no-audio", _OUTPUT, "Leave the sound out.", field="audio", means=False,
+    also="an mute no-sound silent")
+NO_SUBS = switch("--no-subs", _OUTPUT, "Leave the subtitles out.", field="subtitles", means=False,
+    also="sn no-subtitles")
+NO_ALPHA = switch("--no-alpha", _OUTPUT,
+    "Leave the alpha channel out: the colours are shown as stored.", field="alpha", means=False)
+OVERWRITE = switch("--overwrite -y", _OUTPUT, "Replace an existing output.", field="overwrite",
+    also="yes force replace f")
+RESTART = switch("--restart", _OUTPUT,
+    "Delete the parts that an earlier run has finished, and start anew.", field="restart",
+    also="no-resume fresh")
+STRICT = switch("--strict", _OUTPUT,
+    "Stop where a frame of the source cannot be decoded. Without it, the frame before is shown in "
+    "its place, the place is told, and the exit code is 9.", field="strict")
+ALLOW_NETWORK = switch("--allow-network", _OUTPUT,
+    "INPUT may be an http or https address: it is fetched into the current folder first and stays "
+    "there. Without it, only files are read.")
+WORK_DIR = option("--work-dir", as_path, "DIR", _OUTPUT,
+    "Where finished parts wait for the end. Without it, beside the output.", field="work_dir")
+PART_FRAMES = option("--part-frames", parse_whole, "N", _OUTPUT,
+    "Frames of a part, about: what a crash may cost. 0 makes one part; without it, some 60 to 480, "
+    "by size.", field="part_frames", also="segment segment-frames chunk chunk-size")
+DRY_RUN = switch("--dry-run", _OUTPUT, "Say what would be done; write nothing.",
+    also="plan simulate check n")
 
-InputFps = Annotated[
-    Fraction | None,
-    typer.Option(
-        "--input-fps",
-        metavar="R",
-        parser=_named(parse_rate, "--input-fps"),
-        help="Rate of pictures that come in, as --fps writes it; without it, 25. A video has its "
-        "own.",
-        rich_help_panel=_TIME,
-    ),
-]
+SCALE = option("--scale", parse_number, "X", _SIZE,
+    "Factor for both sides, 0.25 to 16: 3, 3.5 or 7/2.", field="size.scale", settled=True,
+    also="factor ratio zoom upscale outscale times magnification x")
+SIZE = option("--size -s", _size, "WxH", _SIZE,
+    "Exact size in pixels: 1920x1080.", field="size", settled=True,
+    also="resolution res dimensions geometry video-size")
+WIDTH = option("--width", parse_whole, "W", _SIZE,
+    "Width in pixels; the height follows, if it is not given too.",
+    field="size.width", settled=True, also="w")
+HEIGHT = option("--height", parse_whole, "H", _SIZE,
+    "Height in pixels; the width follows, if it is not given too.",
+    field="size.height", settled=True, also="resolution res lines")
 
-SceneThreshold = Annotated[
-    float,
-    typer.Option(
-        "--scene-threshold",
-        metavar="PERCENT",
-        min=0,
-        max=100,
-        help="Change of the picture that counts as a cut; nothing is mixed across one.",
-        rich_help_panel=_TIME,
-    ),
-]
-NoScenes = Annotated[
-    bool,
-    typer.Option(
-        "--no-scene-detection",
-        metavar="",
-        help="Mix frames across cuts too.",
-        rich_help_panel=_TIME,
-    ),
-]
-Dedup = Annotated[
-    bool,
-    typer.Option(
-        "--dedup",
-        metavar="",
-        help="Interpolate across frames that repeat the one before (animation on twos, 24 frames "
-        "in 30 or 60). The video is decoded once more, to find them.",
-        rich_help_panel=_TIME,
-    ),
-]
-DedupThreshold = Annotated[
-    float | None,
-    typer.Option(
-        "--dedup-threshold",
-        metavar="PERCENT",
-        min=0,
-        max=100,
-        help="Greatest change of a repeat, in the block that changes most: 4 if not given; more "
-        "where the source is coded badly. Means --dedup.",
-        rich_help_panel=_TIME,
-    ),
-]
-DeinterlaceOption = Annotated[
-    Deinterlace,
-    typer.Option(
-        "--deinterlace",
-        metavar="auto|off",
-        help="Make whole pictures of frames that are marked interlaced (bwdif).",
-        rich_help_panel=_TIME,
-    ),
-]
+FPS_MULT = option("--fps-mult", parse_number, "M", _TIME,
+    "Frames out per frame in: 4, 2.5 or 5/2. A variable rate stays variable.",
+    field="rate", settled=True, also="multi multiplier interpolate interpolation factor exp")
+FPS = option("--fps", parse_rate, "R", _TIME,
+    "Constant rate: 60, 60000/1001, or 59.94, which means the same.",
+    field="rate", settled=True, also="framerate frame-rate rate r target-fps")
+SLOWMO = option("--slowmo", parse_number, "S", _TIME,
+    "Slow motion: S times as many frames, shown S times as long.",
+    field="rate", settled=True, also="slow slow-motion speed")
+SLOWMO_AUDIO = option("--slowmo-audio", one_of({str(s): s for s in SlowAudio}), "stretch|drop",
+    _TIME, "What slow motion does to the sound: stretch (the default) or drop.",
+    default=SlowAudio.STRETCH, field="slow_audio")
+INPUT_FPS = option("--input-fps", parse_rate, "R", _TIME,
+    "Rate of pictures that come in, as --fps writes it; without it, 25. A video has its own.",
+    field="input_rate", also="framerate-in source-fps")
+START = option("--start", parse_time, "TIME", _TIME,
+    "First instant to keep: seconds, or hh:mm:ss.mmm.", field="start",
+    also="ss from begin seek trim")
+END = option("--end", parse_time, "TIME", _TIME,
+    "First instant to drop: seconds, or hh:mm:ss.mmm.", field="end",
+    also="to until t duration length preview trim")
+SCENE_THRESHOLD = option("--scene-threshold", parse_decimal, "PERCENT", _TIME,
+    "Change of the picture that counts as a cut; nothing is mixed across one.",
+    default=DEFAULT_THRESHOLD, shown=str(DEFAULT_THRESHOLD), field="scene_threshold")
+NO_SCENES = switch("--no-scene-detection", _TIME, "Mix frames across cuts too.",
+    field="scene_threshold", means=None)
+DEDUP = switch("--dedup", _TIME,
+    "Interpolate across frames that repeat the one before (animation on twos, 24 frames in 30 or "
+    "60). The video is decoded once more, to find them.",
+    field="repeat_threshold", means=DEFAULT_REPEAT)
+DEDUP_THRESHOLD = option("--dedup-threshold", parse_decimal, "PERCENT", _TIME,
+    "Greatest change of a repeat, in the block that changes most: 4 if not given; more where the "
+    "source is coded badly. Means --dedup.", field="repeat_threshold")
+DEINTERLACE = option("--deinterlace", one_of({"auto": True, "off": False}), "auto|off", _TIME,
+    "Make whole pictures of frames that are marked interlaced (bwdif).",
+    default=True, shown="auto", field="deinterlace", also="yadif bwdif interlaced")
 
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        metavar="NAME|FILE",
-        help="A name that `vinr models` lists, hf:org/name@rev of the Hugging Face Hub, or a "
-        "weights file. Without it, the default.",
-        show_default=False,
-        rich_help_panel=_NETWORK,
-    ),
-]
-Deblock = Annotated[
-    float | None,
-    typer.Option(
-        "--deblock",
-        metavar=f"auto|0-{STRONGEST:g}",
-        parser=_strength,
-        help="How strongly the model video takes out what codecs left: 0 as the model clean, 1 as "
-        f"trained, {STRONGEST:g} most. auto: from {WEAKEST:g} on, by the source's quantizers.",
-        rich_help_panel=_NETWORK,
-    ),
-]
-Device = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        metavar="NAME",
-        parser=_device,
-        help="auto, cpu, cuda, cuda:1 or mps; auto takes the first GPU, else the CPU.",
-        rich_help_panel=_NETWORK,
-    ),
-]
-PrecisionOption = Annotated[
-    Precision,
-    typer.Option(
-        "--precision",
-        metavar="NAME",
-        help="auto, fp32, bf16 or fp16, for the parts that it does not harm; auto is fp16 on a GPU "
-        "with tensor cores, else fp32.",
-        rich_help_panel=_NETWORK,
-    ),
-]
-Tile = Annotated[
-    int | None,
-    typer.Option(
-        "--tile",
-        metavar="N",
-        min=0,
-        help="Side of a tile in source pixels; 0 forbids tiles. Without it, memory decides.",
-        rich_help_panel=_NETWORK,
-    ),
-]
-Memory = Annotated[
-    int | None,
-    typer.Option(
-        "--memory",
-        metavar="BYTES",
-        parser=_named(parse_bytes, "--memory"),
-        help="Memory that the network may use: 800M, 6G. Without it, what is free.",
-        rich_help_panel=_NETWORK,
-    ),
-]
+MODEL = option("--model", as_text, "NAME|FILE", _NETWORK,
+    "A name that `vinr models` lists, hf:org/name@rev of the Hugging Face Hub, or a weights file. "
+    "Without it, the default.", default="default", field="model",
+    also="network net weights m n model-name checkpoint")
+DEBLOCK = option("--deblock", _strength, f"auto|0-{STRONGEST:g}", _NETWORK,
+    "How strongly the model video takes out what codecs left: 0 as the model clean, 1 as trained, "
+    f"{STRONGEST:g} most. auto: from {WEAKEST:g} on, by the source's quantizers.",
+    field="deblock", also="denoise clean cleanup noise artifacts")
+DEVICE = option("--device", require_device, "NAME", _NETWORK,
+    "auto, cpu, cuda, cuda:1 or mps; auto takes the first GPU, else the CPU.",
+    default="auto", shown="auto", field="device", also="gpu gpu-id cuda cpu accelerator d g")
+PRECISION = option("--precision", one_of({name: name for name in PRECISIONS}), "NAME", _NETWORK,
+    "auto, fp32, bf16 or fp16, for the parts that it does not harm; auto is fp16 on a GPU with "
+    "tensor cores, else fp32.", default="auto", shown="auto", field="precision",
+    also="half fp16 fp32 float16 bf16 dtype")
+TILE = option("--tile", parse_whole, "N", _NETWORK,
+    "Side of a tile in source pixels; 0 forbids tiles. Without it, memory decides.", field="tile",
+    also="tilesize tile-size tiles t")
+MEMORY = option("--memory", parse_bytes, "BYTES", _NETWORK,
+    "Memory that the network may use: 800M, 6G. Without it, what is free.", field="memory_limit",
+    also="vram ram mem max-memory")
 
-Codec = Annotated[
-    str | None,
-    typer.Option(
-        "--codec",
-        metavar="NAME",
-        help="h264, h265, av1, vp9, prores, ffv1, or an ffmpeg encoder's name, such as "
-        "hevc_nvenc; auto takes a hardware encoder where one works. "
-        "Without it, container and depth decide.",
-        rich_help_panel=_ENCODER,
-    ),
-]
-Crf = Annotated[
-    float | None,
-    typer.Option(
-        "--crf",
-        metavar="Q",
-        help="Constant quality, in the encoder's own unit; lower is better.",
-        rich_help_panel=_ENCODER,
-    ),
-]
-Lossless = Annotated[
-    bool,
-    typer.Option(
-        "--lossless",
-        metavar="",
-        help="Lose nothing in encoding.",
-        rich_help_panel=_ENCODER,
-    ),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        "--preset",
-        metavar="NAME",
-        help="The encoder's preset: speed against size.",
-        rich_help_panel=_ENCODER,
-    ),
-]
-PixFmt = Annotated[
-    str | None,
-    typer.Option(
-        "--pix-fmt",
-        metavar="NAME",
-        help="Pixel format, such as yuv420p10le. Without it, as the source's.",
-        rich_help_panel=_ENCODER,
-    ),
-]
-FfmpegArgs = Annotated[
-    str,
-    typer.Option(
-        "--ffmpeg-args",
-        metavar="ARGS",
-        help="Further ffmpeg output arguments, in one quoted word: '-tune film'.",
-        show_default=False,
-        rich_help_panel=_ENCODER,
-    ),
-]
-Ffmpeg = Annotated[
-    Path | None,
-    typer.Option(
-        "--ffmpeg",
-        metavar="FILE",
-        parser=Path,
-        help="The ffmpeg to use. Without it, VINR_FFMPEG, then the one of imageio-ffmpeg.",
-        rich_help_panel=_ENCODER,
-    ),
-]
+CODEC = option("--codec", as_text, "NAME", _ENCODER,
+    "h264, h265, av1, vp9, prores, ffv1, or an ffmpeg encoder's name, such as hevc_nvenc; auto "
+    "takes a hardware encoder where one works. Without it, container and depth decide.",
+    field="encode.codec", also="vcodec encoder video-codec c c:v codec:v")
+CRF = option("--crf", parse_decimal, "Q", _ENCODER,
+    "Constant quality, in the encoder's own unit; lower is better.", field="encode.crf",
+    also="quality q:v qp cq rf bitrate b:v")
+LOSSLESS = switch("--lossless", _ENCODER, "Lose nothing in encoding.", field="encode.lossless")
+PRESET = option("--preset", as_text, "NAME", _ENCODER,
+    "The encoder's preset: speed against size.", field="encode.preset",
+    also="encoder-preset")
+PIX_FMT = option("--pix-fmt", as_text, "NAME", _ENCODER,
+    "Pixel format, such as yuv420p10le. Without it, as the source's.", field="encode.pix_fmt",
+    also="pixel-format bit-depth depth")
+FFMPEG_ARGS = option("--ffmpeg-args", _split, "ARGS", _ENCODER,
+    "Further ffmpeg output arguments, in one quoted word: '-tune film'.", field="encode.extra",
+    also="vf af filter filters extra map metadata")
+FFMPEG = option("--ffmpeg", as_path, "FILE", _ENCODER,
+    "The ffmpeg to use. Without it, VINR_FFMPEG, then the one of imageio-ffmpeg.",
+    field="encode.ffmpeg")
 
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE|DIR",
-        help="A file, a folder (`new/` is created), pictures (out/%05d.png), or - for standard "
-        "output. Without it, beside the input, with a name that says what was done.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        parser=_format,
-        help="Format, where no name says it, by suffix: png makes 00000.png and on in a folder; "
-        "standard output takes mkv (the default), nut, y4m, webm or ts.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-NoAudio = Annotated[
-    bool,
-    typer.Option("--no-audio", metavar="", help="Leave the sound out.", rich_help_panel=_OUTPUT),
-]
-NoSubs = Annotated[
-    bool,
-    typer.Option("--no-subs", metavar="", help="Leave the subtitles out.", rich_help_panel=_OUTPUT),
-]
-NoAlpha = Annotated[
-    bool,
-    typer.Option(
-        "--no-alpha", metavar="",
-        help="Leave the alpha channel out: the colours are shown as stored.",
-        rich_help_panel=_OUTPUT,
-    ),
-]  # fmt: skip
-Overwrite = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite", metavar="", help="Replace an existing output.", rich_help_panel=_OUTPUT
-    ),
-]
-Restart = Annotated[
-    bool,
-    typer.Option(
-        "--restart",
-        metavar="",
-        help="Delete the parts that an earlier run has finished, and start anew.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-Strict = Annotated[
-    bool,
-    typer.Option(
-        "--strict",
-        metavar="",
-        help="Stop where a frame of the source cannot be decoded. Without it, the frame before is "
-        "shown in its place, the place is told, and the exit code is 9.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-AllowNetwork = Annotated[
-    bool,
-    typer.Option(
-        "--allow-network",
-        metavar="",
-        help="INPUT may be an http or https address: it is fetched into the current folder first "
-        "and stays there. Without it, only files are read.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-WorkDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--work-dir",
-        metavar="DIR",
-        parser=Path,
-        help="Where finished parts wait for the end. Without it, beside the output.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-PartFrames = Annotated[
-    int | None,
-    typer.Option(
-        "--part-frames",
-        metavar="N",
-        min=0,
-        help="Frames of a part, about: what a crash may cost. 0 makes one part; without it, some "
-        "60 to 480, by size.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        metavar="",
-        help="Say what would be done; write nothing.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
+QUIET = switch("--quiet -q", _TALK, "Say nothing but errors.", also="silent")
+VERBOSE = switch("--verbose -v", _TALK, "Say every decision, and where time went.",
+    also="loglevel log stats")
+AS_JSON = switch("--json", _TALK, "One JSON object per line on stdout.")
+DEBUG = switch("--debug", _TALK, "Show the traceback of an error.", at_once=_set_debug)
 
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "--quiet", "-q", metavar="", help="Say nothing but errors.", rich_help_panel=_TALK
-    ),
-]
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        "--verbose",
-        "-v",
-        metavar="",
-        help="Say every decision, and where time went.",
-        rich_help_panel=_TALK,
-    ),
-]
-AsJson = Annotated[
-    bool,
-    typer.Option(
-        "--json", metavar="", help="One JSON object per line on stdout.", rich_help_panel=_TALK
-    ),
-]
-Debug = Annotated[
-    bool,
-    typer.Option(
-        "--debug",
-        metavar="",
-        callback=_set_debug,
-        is_eager=True,
-        help="Show the traceback of an error.",
-        rich_help_panel=_TALK,
-    ),
-]
+UPSCALE: tuple[Option[object], ...] = tuple(
+    row for row in globals().values() if isinstance(row, Option)
+)
+"""The options of `vinr upscale`: all rows above, in the order of its help."""
+
+FILE = needed(option("FILE", local, "FILE", "", "A video, folder or pattern."))
+# fmt: on
+
+
+def job_of(given: Given, source: Path) -> JobSpec:
+    """The job that was asked for, but for its output.
+
+    Args:
+        given: The options; those that a command does not have are not given.
+        source: The input.
+
+    Raises:
+        UsageError: options that contradict each other.
+    """
+    if SLOWMO_AUDIO in given and SLOWMO not in given:
+        raise UsageError("--slowmo-audio", "means nothing without --slowmo", "Leave it away.")
+    size, rate = settle_request(
+        scale=given[SCALE], size=given[SIZE], width=given[WIDTH], height=given[HEIGHT],
+        fps_mult=given[FPS_MULT], fps=given[FPS], slowmo=given[SLOWMO],
+    )  # fmt: skip
+    return filled(JobSpec(source, size=size, rate=rate), given, UPSCALE)

@@ -3,53 +3,39 @@
 import json
 from typing import TYPE_CHECKING
 
+import typer
+
 import vinr_cli.cli.options as o
+from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.describe import media_lines, media_object
+from vinr_cli.cli.inputs import require_there
 from vinr_cli.cli.report import plan_lines, planned_object
+from vinr_cli.cli.rows import Given
 from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.plan.job import STDIO, JobSpec
-from vinr_cli.plan.request import settle_request
 
 if TYPE_CHECKING:
     from vinr_cli.events import Planned
     from vinr_cli.media.read import MediaInfo, Timestamps
 
 
-def probe(
-    file: o.OneInput,
-    scale: o.Scale = None,
-    size: o.Size = None,
-    width: o.Width = None,
-    height: o.Height = None,
-    fps_mult: o.FpsMult = None,
-    fps: o.Fps = None,
-    slowmo: o.Slowmo = None,
-    input_fps: o.InputFps = None,
-    start: o.Start = None,
-    end: o.End = None,
-    dedup: o.Dedup = False,
-    dedup_threshold: o.DedupThreshold = None,
-    as_json: o.AsJson = False,
-    debug: o.Debug = False,
-) -> None:
+_SPACE = (o.SCALE, o.SIZE, o.WIDTH, o.HEIGHT)
+_TIME = (o.FPS_MULT, o.FPS, o.SLOWMO)
+_PART = (o.START, o.END, o.DEDUP, o.DEDUP_THRESHOLD)
+
+
+@takes(o.FILE, *_SPACE, *_TIME, o.INPUT_FPS, *_PART, o.AS_JSON, o.DEBUG)
+def probe(context: typer.Context, given: Given) -> None:
     """Show what is in a video, and what `upscale` would make of it."""
-    if file == STDIO:
+    if given[o.FILE] == STDIO:
         fix = "vinr upscale - -o - --dry-run shows what its beginning tells."
         raise UsageError("-", "would be used up by looking at it", fix)
-    wanted, rate = settle_request(
-        scale=scale, size=size, width=width, height=height,
-        fps_mult=fps_mult, fps=fps, slowmo=slowmo,
-    )  # fmt: skip
-    repeats = o.repeat_threshold(dedup, dedup_threshold)
-    spec = JobSpec(
-        input=file, size=wanted, rate=rate, input_rate=input_fps, start=start, end=end,
-        repeat_threshold=repeats,
-    )  # fmt: skip
-    wishes = (scale, size, width, height, fps_mult, fps, slowmo, start, end, repeats)
-    asked = any(wish is not None for wish in wishes)
+    require_there(given[o.FILE])
+    spec = o.job_of(given, given[o.FILE])
+    asked = any(row in given for row in (*_SPACE, *_TIME, *_PART))
     media, times, event, notes = _look(spec, asked=asked)
-    if as_json:
+    if given[o.AS_JSON]:
         planned = None if event is None else planned_object(event)
         tell(json.dumps(media_object(media, times) | {"planned": planned}))
         return

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 from vinr_cli.media.read import MediaInfo, Timestamps, is_lossless, measure_coarseness
 from vinr_cli.plan.job import STDIO, JobSpec
-from vinr_cli.weights.deblock import AS_IT_IS, WEAKEST, plain_of, require_strength, strength_for
+from vinr_cli.weights.deblock import (
+    AS_IT_IS,
+    WEAKEST,
+    plain_of,
+    strength_for,
+)
 
 _PLACES = 4
 """How many places of a source are looked at, evenly spread."""
@@ -38,7 +43,7 @@ def settle_deblocking(
     """Choose the strength.
 
     Args:
-        spec: What is asked for.
+        spec: What is asked for; the model has its strength.
         media: What the source is.
         timestamps: When its frames are shown.
         bounds: PTS of the first frame that is used, and of the first that is not any more.
@@ -46,11 +51,7 @@ def settle_deblocking(
 
     Returns:
         None for a model that has one strength only.
-
-    Raises:
-        UsageError: a strength is asked for that the model does not have.
     """
-    require_strength(spec.model, spec.deblock)
     if plain_of(spec.model) is None:
         return None
     if spec.deblock is not None:

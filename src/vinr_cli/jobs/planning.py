@@ -34,6 +34,7 @@ from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SizeRequest, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
 from vinr_cli.plan.sizes import output_size
 from vinr_cli.plan.timeline import count_frames, output_rate, slow_factor
+from vinr_cli.weights.deblock import require_strength
 
 MAX_RATE = 1000
 """Greatest output rate, frames per second, unless the source's own is greater."""
@@ -57,7 +58,6 @@ def plan_upscale(spec: JobSpec) -> Plan:
         InputError: the input is no readable video.
         EncoderError: ffmpeg is missing or broken.
     """
-    refuse_request(spec)
     media = probe_source(spec.input, spec.input_rate)
     if not spec.deinterlace:
         media = without_deinterlacing(media)
@@ -65,17 +65,6 @@ def plan_upscale(spec: JobSpec) -> Plan:
         media = dropping_alpha(media)
     timestamps = scan_source(media)
     return settle_plan(spec, media, timestamps, file_window(spec, media, timestamps))
-
-
-def refuse_request(spec: JobSpec) -> None:
-    """Refuse times and rates that can be for no source.
-
-    Raises:
-        UsageError: Naming the option.
-    """
-    _refuse_range(spec)
-    if spec.rate.value <= 0:
-        raise UsageError(_RATE_OPTIONS[spec.rate.kind], f"{spec.rate.value} is not positive")
 
 
 def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window: Window) -> Plan:
@@ -88,9 +77,11 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
         window: Which of them are used; its `frames` are 0 where nobody knows how many.
 
     Raises:
+        OptionError: the model has no such strength.
         UsageError: an option that cannot be, alone, with another, or for this input.
         EncoderError: ffmpeg is missing or broken.
     """
+    require_strength(spec.model, spec.deblock)
     video = media.video
     rate = output_rate(spec.rate, window.rate)
     frames = count_frames(spec.rate, window.frames, window.duration)
@@ -159,26 +150,9 @@ def _turned(media: MediaInfo, encoder: Encoder) -> tuple[MediaInfo, Encoder, int
     return replace(media, video=replace(media.video, rotation=0)), centred(encoder), degrees
 
 
-_RATE_OPTIONS = {
-    RateKind.MULTIPLY: "--fps-mult",
-    RateKind.TARGET: "--fps",
-    RateKind.SLOW_MOTION: "--slowmo",
-}
-
-
-def _refuse_range(spec: JobSpec) -> None:
-    for name, value in (("--start", spec.start), ("--end", spec.end)):
-        if value is not None and value < 0:
-            raise UsageError(name, f"{float(value):g} s is before the first frame")
-    if spec.end is not None and spec.end <= (spec.start or 0):
-        raise UsageError(
-            "--end", f"{float(spec.end):g} s is not after --start {float(spec.start or 0):g} s"
-        )
-
-
 def _refuse_rate(spec: JobSpec, window: Window, frames: int) -> None:
     """No rate beyond what a video can have, and no count that a container cannot."""
-    option, value = _RATE_OPTIONS[spec.rate.kind], float(spec.rate.value)
+    option, value = spec.rate.kind.option, float(spec.rate.value)
     source = window.rate or window.frames / window.duration
     wanted = output_rate(spec.rate, source) or source
     if wanted > MAX_RATE and wanted > source:

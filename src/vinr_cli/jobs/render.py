@@ -24,7 +24,7 @@ from vinr_cli.media.read import LEAD, TAIL, Frame, SourceFrames, certain_times, 
 from vinr_cli.media.write import FrameWriter
 from vinr_cli.plan.repeats import EvenTimeline
 from vinr_cli.plan.timeline import Timeline
-from vinr_cli.weights.load import load_model
+from vinr_cli.weights.load import load_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     subject = str(spec.input)
     strength = None if plan.deblocking is None else plan.deblocking.strength
     renderer = renderer_for(
-        load_model(spec.model, device, deblock=strength),
+        load_at(spec.model, device, strength),
         (video.height, video.width),
         (plan.size[1], plan.size[0]),
         alpha=video.color.alpha,

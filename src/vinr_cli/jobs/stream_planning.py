@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from vinr_cli.errors import UsageError
 from vinr_cli.jobs.plan import Plan
-from vinr_cli.jobs.planning import plan_upscale, refuse_request, settle_plan
+from vinr_cli.jobs.planning import plan_upscale, settle_plan
 from vinr_cli.jobs.window import stream_window
 from vinr_cli.media.base import open_input
 from vinr_cli.media.join import FileTracks, Head, SideTracks, streams_along, told
@@ -34,7 +34,6 @@ def plan_stream(spec: JobSpec, media: MediaInfo) -> Plan:
         UsageError: an option that cannot be, alone, with another, or for this input.
         EncoderError: ffmpeg is missing or broken.
     """
-    refuse_request(spec)
     if spec.output is None or spec.output.is_dir():
         cause = "has no name of which the result's could be made"
         raise UsageError("standard input", cause, "Name a file with -o, or - for standard output.")

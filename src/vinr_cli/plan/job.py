@@ -1,10 +1,16 @@
-"""What a user asked for, as plain frozen data. No torch, no av."""
+"""What a user asked for, as plain frozen data that cannot hold nonsense. No torch, no av.
 
+What is wrong in itself is refused here, whoever makes the record; messages name the options of the
+command line. What is wrong for an input is refused by the plan.
+"""
+
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
+from vinr_cli.errors import UsageError
 from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
 
 STDIO = Path("-")
@@ -15,6 +21,77 @@ FORMATS = (
     "nut",
 )  # fmt: skip
 """Formats that can be written, by their suffixes."""
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+"""Number formats of the steps that may run in half precision."""
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The numbers that a field may hold.
+
+    Attributes:
+        option: What sets it on the command line.
+        least: The least of them.
+        most: The greatest of them; None for no end.
+        in_help: Whether help shows it; not where no value can be written that is beyond it.
+    """
+
+    option: str
+    least: float
+    most: float | None = None
+    in_help: bool = True
+
+    def require(self, value: Fraction | float) -> None:
+        """Refuse a number beyond the limit, or none (NaN).
+
+        Raises:
+            UsageError: Naming the option and the limit.
+        """
+        if not (self.least <= value and (self.most is None or value <= self.most)):
+            bounds = f"from {self.least} to {self.most}" if self.most else f"at least {self.least}"
+            raise UsageError(f"{self.option} {float(value):g}", f"must be {bounds}")
+
+    def __str__(self) -> str:
+        """For help: `1 or more`, `0 to 100`."""
+        return f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
+
+
+LIMITS = {
+    "size.width": Limit("--width", 1),
+    "size.height": Limit("--height", 1),
+    "start": Limit("--start", 0, in_help=False),
+    "end": Limit("--end", 0, in_help=False),
+    "scene_threshold": Limit("--scene-threshold", 0, 100),
+    "repeat_threshold": Limit("--dedup-threshold", 0, 100),
+    "memory_limit": Limit("--memory", 1, in_help=False),
+    "tile": Limit("--tile", 0),
+    "part_frames": Limit("--part-frames", 0),
+}
+"""Limits of the fields of a `JobSpec`, and with a dot of the records in it."""
+
+
+def require_device(text: str, option: str = "--device") -> str:
+    """A device's name.
+
+    Raises:
+        UsageError: it is the name of none.
+    """
+    if not _DEVICE.fullmatch(text):
+        raise UsageError(f"{option} {text}", "is not known", "Use auto, cpu, cuda[:i] or mps.")
+    return text
+
+
+def require_format(text: str, option: str = "--format") -> str:
+    """The suffix of a format that can be written, in small letters and without a dot.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    name = text.lower().removeprefix(".")
+    if name not in FORMATS:
+        raise UsageError(f"{option} {text}", "is not known", f"Use one of {', '.join(FORMATS)}.")
+    return name
 
 
 class RateKind(StrEnum):
@@ -27,13 +104,23 @@ class RateKind(StrEnum):
     SLOW_MOTION = "slow-motion"
     """`--slowmo s`: the frames of `--fps-mult s`, shown s times as long."""
 
+    @property
+    def option(self) -> str:
+        """What asks for it on the command line."""
+        return {"multiply": "--fps-mult", "target": "--fps", "slow-motion": "--slowmo"}[self]
+
 
 @dataclass(frozen=True, slots=True)
 class RateRequest:
-    """A frame-rate request: its kind and its exact value."""
+    """A frame-rate request: its kind and its exact value, which is positive."""
 
     kind: RateKind = RateKind.MULTIPLY
     value: Fraction = Fraction(1)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no rate."""
+        if self.value <= 0:
+            raise UsageError(self.kind.option, f"{self.value} is not positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +138,14 @@ class SizeRequest:
     scale: Fraction | None = None
     width: int | None = None
     height: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions, and sides that are none."""
+        for name, side in (("width", self.width), ("height", self.height)):
+            if side is not None:
+                LIMITS[f"size.{name}"].require(side)
+        if self.scale is not None and (self.width, self.height) != (None, None):
+            raise UsageError("--scale", "cannot be combined with a width or height", "Give one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +216,10 @@ class JobSpec:
         part_frames: Output frames of a part, about; 0 makes one part; None chooses.
         container: Suffix of the output without its dot, where the output's name does not say it;
             None for as usual.
+
+    Raises:
+        UsageError: a number beyond its limit (`LIMITS`), an end before the start, a rate that is
+            not positive, or a precision, device or format that is not known.
     """
 
     input: Path
@@ -150,3 +249,21 @@ class JobSpec:
     work_dir: Path | None = None
     part_frames: int | None = None
     container: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can be for no input."""
+        for name, limit in LIMITS.items():
+            value = getattr(self, name, None)
+            if value is not None:
+                limit.require(value)
+        if self.end is not None and self.end <= (self.start or 0):
+            cause = f"{float(self.end):g} s is not after --start {float(self.start or 0):g} s"
+            raise UsageError("--end", cause)
+        if self.input_rate is not None and self.input_rate <= 0:
+            raise UsageError("--input-fps", f"{self.input_rate} is not positive")
+        if self.precision not in PRECISIONS:
+            fix = f"Use one of {', '.join(PRECISIONS)}."
+            raise UsageError(f"--precision {self.precision}", "is not known", fix)
+        require_device(self.device)
+        if self.container is not None:
+            require_format(self.container)

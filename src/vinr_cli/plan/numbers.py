@@ -22,6 +22,8 @@ NTSC_RATES: dict[Fraction, Fraction] = {
 
 _MAX_CHARACTERS = 32  # no real number is longer, and huge exponents never get to be computed
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:/(\d+))?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 _SIZE = re.compile(r"(\d+)\s*[xX\N{MULTIPLICATION SIGN}]\s*(\d+)", re.ASCII)
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 _BYTES = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
@@ -51,6 +53,30 @@ def parse_rate(text: str, option: str) -> Fraction:
     """
     value = parse_number(text, option)
     return NTSC_RATES.get(value, value)
+
+
+def parse_whole(text: str, option: str) -> int:
+    """A whole number: `512`; a minus before it is read too.
+
+    Raises:
+        UsageError: anything else.
+    """
+    match = _match(_WHOLE, text)
+    if match is None:
+        raise UsageError(f"{option} {text}", "is no whole number")
+    return int(match[0])
+
+
+def parse_decimal(text: str, option: str) -> float:
+    """A decimal number that is no time, rate or size, such as a percentage: `8`, `12.5`.
+
+    Raises:
+        UsageError: anything else, infinity among it.
+    """
+    match = _match(_DECIMAL, text)
+    if match is None:
+        raise UsageError(f"{option} {text}", "is no number", "Write 8 or 12.5.")
+    return float(match[0])
 
 
 def parse_time(text: str, option: str) -> Fraction:

@@ -38,12 +38,10 @@ def output_size(
         (width, height) in pixels.
 
     Raises:
-        UsageError: the request is contradictory, the factor lies outside of 0.25 to 16, an asked
-            side is odd where it must be even, or the frame is absurdly large.
+        UsageError: the factor lies outside of 0.25 to 16, an asked side is odd where it must be
+            even, or the frame is absurdly large.
     """
     wanted = _turned(request, rotation)
-    if wanted.scale is not None and (wanted.width is not None or wanted.height is not None):
-        raise UsageError("--scale", "cannot be combined with a width or height", "Give one.")
     exact = _exact(wanted, source)
     asked = (wanted.width is not None, wanted.height is not None)
     _refuse_scale(exact, source)
@@ -67,9 +65,6 @@ def _turned(request: SizeRequest, rotation: int) -> SizeRequest:
 
 def _exact(request: SizeRequest, source: tuple[int, int]) -> tuple[Fraction, Fraction]:
     """(width, height) before rounding."""
-    for name, side in (("width", request.width), ("height", request.height)):
-        if side is not None and side < 1:
-            raise UsageError(f"--{name}", f"{side} is no number of pixels", "Give 1 or more.")
     if request.width is not None and request.height is not None:
         return Fraction(request.width), Fraction(request.height)
     if request.width is not None:

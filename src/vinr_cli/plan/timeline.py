@@ -79,8 +79,8 @@ class Timeline:
     def __init__(
         self, request: RateRequest, time_base: Fraction, *, source_rate: Fraction | None
     ) -> None:
-        if request.value <= 0 or time_base <= 0 or (source_rate is not None and source_rate <= 0):
-            raise ValueError(f"rates and time bases must be positive: {request}, {time_base}")
+        if time_base <= 0 or (source_rate is not None and source_rate <= 0):
+            raise ValueError(f"must be positive: {time_base}, {source_rate}")
         self._request = request
         self._source_tick = time_base
         self._source_rate = source_rate

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock
 
 from vinr_cli.errors import WeightsError
 from vinr_cli.fetch.digest import Digest
@@ -244,6 +243,8 @@ def alone(digest: str) -> Iterator[Path]:
     folder = home() / "downloads"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        from filelock import FileLock  # noqa: PLC0415 - `vinr --help` need not wait for it
+
         lock = FileLock(entry(folder, f"{digest}.lock"))
         lock.acquire()
     except OSError as error:

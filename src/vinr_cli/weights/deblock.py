@@ -9,7 +9,7 @@ The finer a source is coded the less there is to take out, but a stream tells on
 codec did, and a fine or lossless copy of a coarse file is common: so half of it stays.
 """
 
-from vinr_cli.errors import UsageError
+from vinr_cli.errors import OptionError
 from vinr_cli.weights.records import find_record
 
 WEAKEST = 0.5
@@ -69,13 +69,13 @@ def require_strength(name: str, strength: float | None) -> None:
         strength: None leaves it to the program, which every model can bear.
 
     Raises:
-        UsageError: the model has one strength only, or has none that strong.
+        OptionError: the model has one strength only, or has none that strong.
     """
     if strength is None:
         return
     if plain_of(name) is None:
         fix = "Leave it away, or use the model video."
-        raise UsageError("--deblock", f"means nothing to the model {name}", fix)
+        raise OptionError("--deblock", f"means nothing to the model {name}", fix)
     if not 0 <= strength <= STRONGEST:
         cause = f"is from 0 to {STRONGEST:g}, not {strength:g}"
-        raise UsageError("--deblock", cause, "auto chooses by the source.")
+        raise OptionError("--deblock", cause, "auto chooses by the source.")

@@ -53,6 +53,11 @@ def load_model(
         UsageError: a strength that the model does not have.
     """
     require_strength(str(name), deblock)
+    return load_at(name, device, deblock)
+
+
+def load_at(name: str | Path, device: str | torch.device, deblock: float | None) -> VideoINR:
+    """The same for a strength that was checked before: the model has it."""
     network = read_network(find_weights(name), device)
     plain = plain_of(str(name))
     if deblock is not None and plain is not None:
