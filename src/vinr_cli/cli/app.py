@@ -77,7 +77,7 @@ def _show_version(context: typer.Context, value: bool) -> None:
 VERSION = switch("--version -V", "", "Show the version.", at_once=_show_version)
 EXAMPLES = (
     ("vinr in.mp4", "twice the size, twice the frame rate"),
-    ("vinr in.mp4 out.mkv --height 1080 --fps 60", "a name, a size and a rate"),
+    ("vinr in.mp4 out.mkv -s 1080p --fps 60", "a name, a size and a rate"),
     ("vinr upscale --help", "what else there is"),
 )
 USAGE = "vinr INPUT... [OUTPUT] [OPTIONS]\n       vinr COMMAND [OPTIONS] ..."

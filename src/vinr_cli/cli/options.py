@@ -26,8 +26,8 @@ from vinr_cli.errors import UsageError
 from vinr_cli.plan.job import (
     PRECISIONS,
     STDIO,
+    Fit,
     JobSpec,
-    SizeRequest,
     SlowAudio,
     require_device,
     require_format,
@@ -35,21 +35,16 @@ from vinr_cli.plan.job import (
 from vinr_cli.plan.numbers import (
     parse_bytes,
     parse_decimal,
-    parse_number,
+    parse_factor,
     parse_rate,
-    parse_size,
     parse_time,
     parse_whole,
 )
 from vinr_cli.plan.repeats import DEFAULT_REPEAT
 from vinr_cli.plan.request import settle_request
 from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
+from vinr_cli.plan.sizes import read_size
 from vinr_cli.weights.deblock import STRONGEST, WEAKEST
-
-
-def _size(text: str, name: str) -> SizeRequest:
-    width, height = parse_size(text, name)
-    return SizeRequest(width=width, height=height)
 
 
 def _strength(text: str, name: str) -> float | None:
@@ -132,11 +127,12 @@ PART_FRAMES = option("--part-frames", parse_whole, "N", _OUTPUT,
 DRY_RUN = switch("--dry-run", _OUTPUT, "Say what would be done; write nothing.",
     also="plan simulate check n")
 
-SCALE = option("--scale", parse_number, "X", _SIZE,
+SCALE = option("--scale", parse_factor, "X", _SIZE,
     "Factor for both sides, 0.25 to 16: 3, 3.5 or 7/2.", field="size.scale", settled=True,
     also="factor ratio zoom upscale outscale times magnification x")
-SIZE = option("--size -s", _size, "WxH", _SIZE,
-    "Exact size in pixels: 1920x1080.", field="size", settled=True,
+SIZE = option("--size -s", read_size, "SIZE", _SIZE,
+    "1080p, 720p, 1440p, 4k, 8k (a frame of 16 to 9, upright for an upright picture), 1920x1080 or "
+    "2x. A picture of another shape keeps it, and fits inside.", field="size", settled=True,
     also="resolution res dimensions geometry video-size")
 WIDTH = option("--width", parse_whole, "W", _SIZE,
     "Width in pixels; the height follows, if it is not given too.",
@@ -145,13 +141,18 @@ HEIGHT = option("--height", parse_whole, "H", _SIZE,
     "Height in pixels; the width follows, if it is not given too.",
     field="size.height", settled=True, also="resolution res lines")
 
-FPS_MULT = option("--fps-mult", parse_number, "M", _TIME,
+FIT = option("--fit", one_of({str(fit): fit for fit in Fit}), "keep|stretch", _SIZE,
+    "What becomes of a picture of another shape than width and height: keep its shape and fit "
+    "inside (the default), or stretch it.", field="size.fit", settled=True,
+    also="aspect keep-aspect ratio-mode stretch pad crop letterbox")
+
+FPS_MULT = option("--fps-mult", parse_factor, "M", _TIME,
     "Frames out per frame in: 4, 2.5 or 5/2. A variable rate stays variable.",
     field="rate", settled=True, also="multi multiplier interpolate interpolation factor exp")
 FPS = option("--fps", parse_rate, "R", _TIME,
     "Constant rate: 60, 60000/1001, or 59.94, which means the same.",
     field="rate", settled=True, also="framerate frame-rate rate r target-fps")
-SLOWMO = option("--slowmo", parse_number, "S", _TIME,
+SLOWMO = option("--slowmo", parse_factor, "S", _TIME,
     "Slow motion: S times as many frames, shown S times as long.",
     field="rate", settled=True, also="slow slow-motion speed")
 SLOWMO_AUDIO = option("--slowmo-audio", one_of({str(s): s for s in SlowAudio}), "stretch|drop",
@@ -254,6 +255,6 @@ def job_of(given: Given, source: Path) -> JobSpec:
         raise UsageError("--slowmo-audio", "means nothing without --slowmo", "Leave it away.")
     size, rate = settle_request(
         scale=given[SCALE], size=given[SIZE], width=given[WIDTH], height=given[HEIGHT],
-        fps_mult=given[FPS_MULT], fps=given[FPS], slowmo=given[SLOWMO],
+        fps_mult=given[FPS_MULT], fps=given[FPS], slowmo=given[SLOWMO], fit=given[FIT],
     )  # fmt: skip
     return filled(JobSpec(source, size=size, rate=rate), given, UPSCALE)
