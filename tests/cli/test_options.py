@@ -10,7 +10,7 @@ import pytest
 import vinr_cli.cli.options as o
 from vinr_cli.cli.app import main
 from vinr_cli.cli.rows import Option, as_switch
-from vinr_cli.plan.job import JobSpec, RateKind, RateRequest, SizeRequest, SlowAudio
+from vinr_cli.plan.job import Fit, JobSpec, RateKind, RateRequest, SizeRequest, SlowAudio
 
 GIVEN: dict[str, tuple[str, Any]] = {
     "--output": ("out.mkv", Path("out.mkv")),
@@ -25,6 +25,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "--part-frames": ("96", 96),
     "--scale": ("7/2", Fraction(7, 2)),
     "--size": ("640x360", SizeRequest(width=640, height=360)),
+    "--fit": ("stretch --size 8x8", Fit.STRETCH),
     "--width": ("1280", 1280),
     "--height": ("720", 720),
     "--fps-mult": ("2.5", RateRequest(RateKind.MULTIPLY, Fraction(5, 2))),

@@ -17,7 +17,16 @@ from vinr_cli.jobs.plan import Worker
 from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.media.read.describe import probe
-from vinr_cli.plan.job import EncodeOptions, JobSpec, RateKind, RateRequest, SizeRequest, SlowAudio
+from vinr_cli.plan.job import (
+    EncodeOptions,
+    Fit,
+    JobSpec,
+    RateKind,
+    RateRequest,
+    SizeRequest,
+    SlowAudio,
+)
+from vinr_cli.plan.sizes import read_size
 
 Made = Callable[[str], Path]
 
@@ -296,8 +305,31 @@ def test_pixels_that_are_no_squares(made: Made, tiny: Path, tmp_path: Path) -> N
     assert not any("squares" in note for note in plan_upscale(
         JobSpec(made("wide.mp4"), Path("o.webp"), squares)
     ).notices)  # fmt: skip
-    for size, aspect in (((86, 48), 1), ((64, 96), Fraction(8, 3)), ((None, 96), Fraction(4, 3))):
-        request = SizeRequest(width=size[0], height=size[1])
+    for request, size, aspect in (
+        (SizeRequest(width=86, height=48), (86, 48), 1),
+        (SizeRequest(width=64, height=96), (64, 36), 1),
+        (SizeRequest(width=64, height=96, fit=Fit.STRETCH), (64, 96), 1),
+        (SizeRequest(height=96), (128, 96), Fraction(4, 3)),
+    ):
         spec = JobSpec(made("wide.mp4"), tmp_path / "o.mp4", request, model=str(tiny))
         run_upscale(dataclasses.replace(spec, overwrite=True))
-        assert probe(tmp_path / "o.mp4").video.sample_aspect == aspect
+        video = probe(tmp_path / "o.mp4").video
+        assert ((video.width, video.height), video.sample_aspect) == (size, aspect)
+
+
+def test_a_picture_that_does_not_fill_the_size_is_told(made: Made) -> None:
+    """A size of another shape is kept inside, and how to fill it is said; 1080p needs no word."""
+    square = SizeRequest(width=96, height=96)
+    plan = plan_upscale(JobSpec(made("plain.mp4"), size=square))
+    assert plan.size == (96, 72)
+    note = "it keeps its shape inside of 96x96: --fit stretch fills that, out of shape"
+    assert note in plan.notices
+    assert ("size", "64x48 times 1.5x1.5 is 96x72 (inside of 96x96)") in details(plan)
+    for other in (
+        dataclasses.replace(square, fit=Fit.STRETCH),
+        SizeRequest(width=96, height=72),
+        read_size("144p", "--size"),
+    ):
+        assert not any("shape" in text for text in plan_upscale(
+            JobSpec(made("plain.mp4"), size=other)
+        ).notices)  # fmt: skip

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -6,10 +7,13 @@ from vinr_cli.errors import UsageError
 from vinr_cli.plan.numbers import (
     NTSC_RATES,
     parse_bytes,
+    parse_decimal,
+    parse_factor,
     parse_number,
     parse_rate,
     parse_size,
     parse_time,
+    parse_whole,
 )
 
 
@@ -121,3 +125,73 @@ def test_what_is_no_memory_is_refused(text: str) -> None:
     """No number, less than one byte, or an unknown unit raises UsageError."""
     with pytest.raises(UsageError, match="no amount of memory"):
         parse_bytes(text, "--memory")
+
+
+@pytest.mark.parametrize("text", ["2.5", "2.5x", "x2.5", "X2.5", " 5/2x "])
+def test_factors_may_say_times(text: str) -> None:
+    """A factor is a number, with or without a times sign before or behind it."""
+    assert parse_factor(text, "--scale") == Fraction(5, 2)
+
+
+@pytest.mark.parametrize("text", ["x", "xx2", "2xx", "x2x", "", "2y"])
+def test_a_times_sign_alone_is_no_factor(text: str) -> None:
+    """A second times sign, or one without a number, raises UsageError."""
+    with pytest.raises(UsageError, match="is no number"):
+        parse_factor(text, "--scale")
+
+
+@pytest.mark.parametrize(("text", "value"), [("512", 512), (" 0 ", 0), ("-3", -3), ("+4", 4)])
+def test_whole_numbers(text: str, value: int) -> None:
+    """A whole number may have a sign; limits are the option's."""
+    assert parse_whole(text, "--tile") == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("8", 8.0), ("12.5", 12.5), (".5", 0.5), ("-1", -1)])
+def test_decimals(text: str, value: float) -> None:
+    """A decimal number may have a sign; limits are the option's."""
+    assert parse_decimal(text, "--crf") == value
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "1e3", "x", "1/2", "9" * 33])
+def test_what_is_no_decimal_is_refused(text: str) -> None:
+    """Infinity, exponents and fractions raise UsageError."""
+    with pytest.raises(UsageError, match="is no number"):
+        parse_decimal(text, "--crf")
+
+
+@pytest.mark.parametrize(
+    ("parse", "option", "text", "meant"),
+    [
+        (parse_number, "--scale", "3,5", "3.5"),
+        (parse_factor, "--scale", "4k", "--size 4k"),
+        (parse_factor, "--scale", "1080p", "--size 1080p"),
+        (parse_factor, "--scale", "1920x1080", "--size 1920x1080"),
+        (parse_rate, "--fps", "24p", "24"),
+        (parse_rate, "--fps", "23.976fps", "23.976"),
+        (parse_rate, "--fps", "60 Hz", "60"),
+        (parse_rate, "--fps", "59,94", "59.94"),
+        (parse_rate, "--fps", "2x", "--fps-mult 2"),
+        (parse_decimal, "--crf", "18,5", "18.5"),
+        (parse_whole, "--height", "1080p", "1080"),
+        (parse_whole, "--width", "640px", "640"),
+        (parse_time, "--start", "1m30s", "0:01:30"),
+        (parse_time, "--start", "90s", "90"),
+        (parse_time, "--start", "1h", "1:00:00"),
+        (parse_time, "--end", "12,5", "12.5"),
+    ],
+)
+def test_slips_bring_what_was_meant(
+    parse: Callable[[str, str], object], option: str, text: str, meant: str
+) -> None:
+    """A decimal comma, a unit or another option's value is refused with what it resembles."""
+    with pytest.raises(UsageError) as caught:
+        parse(text, option)
+    assert caught.value.fix == f"Did you mean {meant}?"
+
+
+@pytest.mark.parametrize("text", ["quick", "", "--5", "1h2h"])
+@pytest.mark.parametrize("parse", [parse_number, parse_rate, parse_time])
+def test_nothing_is_made_up(parse: Callable[[str, str], object], text: str) -> None:
+    """What resembles nothing is refused with what can be written."""
+    with pytest.raises(UsageError, match="Write "):
+        parse(text, "--fps")

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from vinr_cli.errors import UsageError
-from vinr_cli.plan.job import RateKind, RateRequest, SizeRequest
+from vinr_cli.plan.job import Fit, RateKind, RateRequest, SizeRequest
 from vinr_cli.plan.request import settle_request
 
 SAME_RATE = RateRequest(RateKind.MULTIPLY, Fraction(1))
@@ -21,6 +21,15 @@ def test_no_wish_means_both_doubled() -> None:
     [
         ({"scale": Fraction(3)}, (SizeRequest(scale=Fraction(3)), SAME_RATE)),
         ({"size": SizeRequest(width=64, height=48)}, (SizeRequest(width=64, height=48), SAME_RATE)),
+        ({"size": SizeRequest(scale=Fraction(3))}, (SizeRequest(scale=Fraction(3)), SAME_RATE)),
+        (
+            {"size": SizeRequest(width=64, height=48), "fit": Fit.STRETCH},
+            (SizeRequest(width=64, height=48, fit=Fit.STRETCH), SAME_RATE),
+        ),
+        (
+            {"width": 64, "height": 48, "fit": Fit.KEEP},
+            (SizeRequest(width=64, height=48), SAME_RATE),
+        ),
         ({"width": 64}, (SizeRequest(width=64), SAME_RATE)),
         ({"width": 64, "height": 48}, (SizeRequest(width=64, height=48), SAME_RATE)),
         ({"fps": Fraction(60)}, (SizeRequest(), RateRequest(RateKind.TARGET, Fraction(60)))),
@@ -57,3 +66,10 @@ def test_contradictions_are_refused(wishes: dict[str, Any], names: str) -> None:
     """Two wishes that exclude each other raise UsageError naming both."""
     with pytest.raises(UsageError, match=f"{names}: exclude each other"):
         settle_request(**wishes)
+
+
+@pytest.mark.parametrize("wishes", [{}, {"scale": Fraction(2)}, {"width": 64}, {"height": 64}])
+def test_a_fit_needs_both_sides(wishes: dict[str, Any]) -> None:
+    """What becomes of another shape means nothing where no shape is asked for."""
+    with pytest.raises(UsageError, match="--fit stretch: means nothing"):
+        settle_request(**wishes, fit=Fit.STRETCH)

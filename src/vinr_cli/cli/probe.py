@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vinr_cli.media.read import MediaInfo, Timestamps
 
 
-_SPACE = (o.SCALE, o.SIZE, o.WIDTH, o.HEIGHT)
+_SPACE = (o.SCALE, o.SIZE, o.WIDTH, o.HEIGHT, o.FIT)
 _TIME = (o.FPS_MULT, o.FPS, o.SLOWMO)
 _PART = (o.START, o.END, o.DEDUP, o.DEDUP_THRESHOLD)
 

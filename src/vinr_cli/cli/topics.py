@@ -5,11 +5,30 @@ from vinr_cli.plan.numbers import NTSC_RATES
 _RATES = "\n".join(f"| {float(written):g} | {rate} |" for written, rate in NTSC_RATES.items())
 
 TOPICS: dict[str, tuple[str, str]] = {
+    "sizes": (
+        "Sizes",
+        """\
+`--size` (`-s`) takes `1920x1080`, a name, or a factor as `--scale` does: `2x`, or `2`.
+
+| name | frame |
+|---|---|
+| `720p`, `hd` | 1280x720 |
+| `1080p`, `fullhd` | 1920x1080 |
+| `1440p`, `qhd` | 2560x1440 |
+| `2160p`, `4k`, `uhd` | 3840x2160 |
+| `4320p`, `8k` | 7680x4320 |
+
+Any other number of lines goes too, such as `480p`. A name's frame stands upright for an upright
+picture. The picture keeps its shape and fits inside of a frame, with square pixels: a film of
+1280x536 becomes 1920x804 for `1080p`. `--fit stretch` fills the frame, out of shape. With `--width`
+or `--height` alone, the other side follows.
+""",
+    ),
     "numbers": (
         "Numbers",
         f"""\
-`--scale`, `--fps-mult` and `--slowmo` take `3`, `2.5` or `5/2`, exactly. `--fps` does too, and
-reads these decimals as the NTSC rates that they stand for:
+`--scale`, `--fps-mult` and `--slowmo` take `3`, `2.5`, `2.5x` or `5/2`, exactly. `--fps` takes
+numbers too, and reads these decimals as the NTSC rates that they stand for:
 
 | written | means |
 |---|---|

@@ -124,6 +124,9 @@ def _size(plan: Plan) -> Iterator[Decision]:
         exact = f"{decimal(video.width * asked)}x{decimal(video.height * asked)}"
         step = "even sides" if plan.encoder.even else "whole pixels"
         rounded = f" ({exact} rounded to {step})"
+    frame = (plan.spec.size.width, plan.spec.size.height)
+    if None not in frame and not {width, height} <= {*frame}:
+        rounded = f" (inside of {frame[0]}x{frame[1]})"
     made = f"{width}x{height}{rounded}"
     text = f"{video.width}x{video.height} times {scale} is {made}"
     yield Decision("size", text, f"scale {scale}; size {made}")

@@ -30,7 +30,7 @@ from vinr_cli.media.read import (
 )
 from vinr_cli.media.write import Encoder, centred, choose, needs_even
 from vinr_cli.plan.holds import TOLD_SECONDS, require_bounded
-from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SizeRequest, SlowAudio
+from vinr_cli.plan.job import STDIO, Fit, JobSpec, RateKind, SizeRequest, SlowAudio
 from vinr_cli.plan.naming import default_suffix, output_name
 from vinr_cli.plan.sizes import output_size
 from vinr_cli.plan.timeline import count_frames, output_rate, slow_factor
@@ -91,8 +91,9 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
     suffix, encoder = _encoder(spec, video, rate)
     even = needs_even(encoder.color, encoder)
     size = output_size(
-        spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation
-    )
+        spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation,
+        aspect=video.sample_aspect,
+    )  # fmt: skip
     media, encoder, rotation = _turned(media, encoder)
     if encoder.container == "webp" and max(size) > MAX_WEBP_SIDE:
         cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
@@ -123,6 +124,7 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
             *_notices(window, timestamps),
             *_lost_times(encoder, rate),
             *_lost_shape(encoder, aspect, size),
+            *_kept_shape(spec.size, size),
             *told(tracks),
             *(() if cadence is None else (f"{cadence}",)),
         ),
@@ -227,8 +229,8 @@ def _lost_times(encoder: Encoder, rate: Fraction | None) -> list[str]:
 def sample_aspect(request: SizeRequest, video: VideoInfo, size: tuple[int, int]) -> Fraction:
     """Width of an output pixel over its height.
 
-    It is the source's. Where both sides are asked for and the source's pixels are no squares, the
-    picture keeps its shape on the screen instead: 720x576 of 64/45 as 1024x576 has squares.
+    It is the source's. Where both sides are asked for, pixels are squares, as nearly as whole
+    pixels allow; what is stretched has squares.
 
     Args:
         request: The size wanted.
@@ -238,6 +240,8 @@ def sample_aspect(request: SizeRequest, video: VideoInfo, size: tuple[int, int])
     aspect = video.sample_aspect
     if aspect == 1 or request.width is None or request.height is None:
         return aspect
+    if request.fit is Fit.STRETCH:
+        return Fraction(1)
     kept = aspect * Fraction(video.width * size[1], video.height * size[0])
     return Fraction(1) if abs(kept - 1) < SQUARE_ENOUGH else kept.limit_denominator(1000)
 
@@ -251,6 +255,15 @@ def _lost_shape(encoder: Encoder, aspect: Fraction, size: tuple[int, int]) -> li
     form = encoder.container
     fix = f"--size {width}x{height} looks right"
     return [f"{form} shows pixels as squares, and these are {aspect}: {fix}"]
+
+
+def _kept_shape(request: SizeRequest, size: tuple[int, int]) -> list[str]:
+    """A picture of another shape than both sides that were asked for does not fill them."""
+    frame = (request.width, request.height)
+    if None in frame or request.either_way or {*size} <= {*frame}:
+        return []
+    asked = f"{frame[0]}x{frame[1]}"
+    return [f"it keeps its shape inside of {asked}: --fit stretch fills that, out of shape"]
 
 
 def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:

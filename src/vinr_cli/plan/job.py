@@ -123,6 +123,15 @@ class RateRequest:
             raise UsageError(self.kind.option, f"{self.value} is not positive")
 
 
+class Fit(StrEnum):
+    """What becomes of a picture whose shape is not that of the size that is asked for."""
+
+    KEEP = "keep"
+    """It keeps its shape and fits inside, so one side may be smaller than asked for."""
+    STRETCH = "stretch"
+    """It fills the size, and loses its shape."""
+
+
 @dataclass(frozen=True, slots=True)
 class SizeRequest:
     """A size request; at most `scale` alone, or `width` and/or `height`, is set.
@@ -133,11 +142,15 @@ class SizeRequest:
         scale: Factor for both directions.
         width: Target width in pixels.
         height: Target height in pixels.
+        fit: What both sides mean for a picture of another shape.
+        either_way: Whether both sides may change places, for a picture that is higher than wide.
     """
 
     scale: Fraction | None = None
     width: int | None = None
     height: int | None = None
+    fit: Fit = Fit.KEEP
+    either_way: bool = False
 
     def __post_init__(self) -> None:
         """Refuse contradictions, and sides that are none."""

@@ -24,6 +24,7 @@ _MAX_CHARACTERS = 32  # no real number is longer, and huge exponents never get t
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:/(\d+))?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
+_RATE_NAME = re.compile(r"(\d+(?:\.\d+)?)\s*(?:p|i|fps|hz|frames?/?s?)", re.ASCII | re.IGNORECASE)
 _SIZE = re.compile(r"(\d+)\s*[xX\N{MULTIPLICATION SIGN}]\s*(\d+)", re.ASCII)
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 _BYTES = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
@@ -38,11 +39,23 @@ def parse_number(text: str, option: str) -> Fraction:
     """
     match = _match(_NUMBER, text)
     if match is None or int(match[2] or 1) == 0:
-        raise UsageError(f"{option} {text}", "is no number", "Write 2, 2.5 or 5/2.")
+        fix = _meant(text, option) or "Write 2, 2.5 or 5/2."
+        raise UsageError(f"{option} {text}", "is no number", fix)
     value = Fraction(match[1]) / int(match[2] or 1)
     if value == 0:
         raise UsageError(f"{option} {text}", "must be greater than 0")
     return value
+
+
+def parse_factor(text: str, option: str) -> Fraction:
+    """A number greater than zero that multiplies: `3`, `2.5`, `5/2`, `2x` or `x2`.
+
+    Raises:
+        UsageError: anything else.
+    """
+    bare = text.strip().lower()
+    bare = bare.removeprefix("x") if bare.startswith("x") else bare.removesuffix("x")
+    return parse_number(bare if _match(_NUMBER, bare) else text, option)
 
 
 def parse_rate(text: str, option: str) -> Fraction:
@@ -51,8 +64,24 @@ def parse_rate(text: str, option: str) -> Fraction:
     Raises:
         UsageError: no number, or zero.
     """
+    rate = _match(_RATE_NAME, text)
+    if rate is not None:
+        raise UsageError(f"{option} {text}", "is no number", f"Did you mean {rate[1]}?")
     value = parse_number(text, option)
     return NTSC_RATES.get(value, value)
+
+
+def _meant(text: str, option: str) -> str:
+    """What a text that is no number may have meant, as a question; empty if nothing comes near."""
+    bare = text.strip().lower()
+    dotted = re.fullmatch(r"(\d+),(\d+)", bare, re.ASCII)
+    if dotted:
+        return f"Did you mean {dotted[1]}.{dotted[2]}?"
+    if _match(_SIZE, bare) or re.fullmatch(r"\d+p|[248]k|u?hd", bare, re.ASCII):
+        return "" if option == "--size" else f"Did you mean --size {bare}?"
+    if option == "--fps" and re.fullmatch(r"[\d.]+x|x[\d.]+", bare, re.ASCII):
+        return f"Did you mean --fps-mult {bare.strip('x')}?"
+    return ""
 
 
 def parse_whole(text: str, option: str) -> int:
@@ -63,7 +92,9 @@ def parse_whole(text: str, option: str) -> int:
     """
     match = _match(_WHOLE, text)
     if match is None:
-        raise UsageError(f"{option} {text}", "is no whole number")
+        near = re.fullmatch(r"(\d+)(?:p|px|pixels?|\.0*)", text.strip(), re.ASCII)
+        fix = f"Did you mean {near[1]}?" if near else ""
+        raise UsageError(f"{option} {text}", "is no whole number", fix)
     return int(match[0])
 
 
@@ -75,7 +106,8 @@ def parse_decimal(text: str, option: str) -> float:
     """
     match = _match(_DECIMAL, text)
     if match is None:
-        raise UsageError(f"{option} {text}", "is no number", "Write 8 or 12.5.")
+        fix = _meant(text, option) or "Write 8 or 12.5."
+        raise UsageError(f"{option} {text}", "is no number", fix)
     return float(match[0])
 
 
@@ -89,19 +121,41 @@ def parse_time(text: str, option: str) -> Fraction:
     seconds = Fraction(match[3]) if match else Fraction(0)
     minutes = int(match[2] or 0) if match else 0
     if match is None or (match[2] and seconds >= 60) or (match[1] and minutes >= 60):
-        raise UsageError(f"{option} {text}", "is no time", "Write 83.5 or 0:01:23.5.")
+        fix = _meant_time(text) or "Write 83.5 or 0:01:23.5."
+        raise UsageError(f"{option} {text}", "is no time", fix)
     return 3600 * int(match[1] or 0) + 60 * minutes + seconds
 
 
-def parse_size(text: str, option: str) -> tuple[int, int]:
+def _meant_time(text: str) -> str:
+    """What a text such as `1m30s` or `12,5` may have meant, as a question; empty if nothing."""
+    bare = "".join(text.split()).lower().replace(",", ".")
+    parts = re.fullmatch(
+        r"(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+(?:\.\d+)?)(?:s|sec)?)?", bare, re.ASCII
+    )
+    if not bare or len(bare) > _MAX_CHARACTERS or parts is None:
+        return ""
+    hours, minutes, seconds = (parts[k] or "0" for k in (1, 2, 3))
+    if parts[1] or parts[2]:
+        return f"Did you mean {hours}:{minutes:0>2}:{seconds:0>2}?"
+    return f"Did you mean {seconds}?"
+
+
+def parse_size(
+    text: str, option: str, fix: str = "Write WIDTHxHEIGHT, as in 1920x1080."
+) -> tuple[int, int]:
     """(width, height) in pixels from `1920x1080`.
+
+    Args:
+        text: What was written.
+        option: Its option, for errors.
+        fix: What can be written, for errors.
 
     Raises:
         UsageError: anything else.
     """
     match = _match(_SIZE, text)
     if match is None or not int(match[1]) or not int(match[2]):
-        raise UsageError(f"{option} {text}", "is no size", "Write WIDTHxHEIGHT, as in 1920x1080.")
+        raise UsageError(f"{option} {text}", "is no size", fix)
     return int(match[1]), int(match[2])
 
 

@@ -1,9 +1,10 @@
 """From single wishes to one size request and one rate request; contradictions are refused."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from vinr_cli.errors import UsageError
-from vinr_cli.plan.job import RateKind, RateRequest, SizeRequest
+from vinr_cli.plan.job import Fit, RateKind, RateRequest, SizeRequest
 
 DEFAULT_SCALE = Fraction(2)
 """Scale when neither a size nor a rate is asked for."""
@@ -20,6 +21,7 @@ def settle_request(
     fps_mult: Fraction | None = None,
     fps: Fraction | None = None,
     slowmo: Fraction | None = None,
+    fit: Fit | None = None,
 ) -> tuple[SizeRequest, RateRequest]:
     """Settle what is wanted in space and in time.
 
@@ -28,15 +30,16 @@ def settle_request(
 
     Args:
         scale: Factor for both directions.
-        size: Width and height in pixels.
+        size: Both sides in pixels, or a factor, as `sizes.read_size` gives it.
         width: Width in pixels; the height follows.
         height: Height in pixels; the width follows.
         fps_mult: Output frames per source frame.
         fps: Output frames per second.
         slowmo: How many times as long the output lasts.
+        fit: What becomes of a picture of another shape than both sides; None keeps its shape.
 
     Raises:
-        UsageError: two wishes that exclude each other.
+        UsageError: two wishes that exclude each other, or a fit without two sides.
     """
     _one_of({"--scale": scale, "--size": size, "--width": width})
     _one_of({"--scale": scale, "--size": size, "--height": height})
@@ -44,9 +47,13 @@ def settle_request(
     wishes = (scale, size, width, height, fps_mult, fps, slowmo)
     if all(wish is None for wish in wishes):
         scale, fps_mult = DEFAULT_SCALE, DEFAULT_MULTIPLE
-    if size is not None:
-        width, height = size.width, size.height
-    return SizeRequest(scale, width, height), _rate(fps_mult, fps, slowmo)
+    wanted = SizeRequest(scale, width, height) if size is None else size
+    if fit is not None:
+        if wanted.width is None or wanted.height is None:
+            cause = "means nothing unless width and height are asked for"
+            raise UsageError(f"--fit {fit}", cause, "Give --size WxH.")
+        wanted = replace(wanted, fit=fit)
+    return wanted, _rate(fps_mult, fps, slowmo)
 
 
 def _rate(fps_mult: Fraction | None, fps: Fraction | None, slowmo: Fraction | None) -> RateRequest:

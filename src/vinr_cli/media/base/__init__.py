@@ -6,6 +6,7 @@ from vinr_cli.media.lazy import door
 
 if TYPE_CHECKING:
     from vinr_cli.media.base.codecs import (
+        CODECS,
         CONTAINERS,
         IMAGES,
         MAX_WEBP_SIDE,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 else:
     __getattr__ = door(
         __name__,
-        codecs="CONTAINERS IMAGES MAX_WEBP_SIDE RENDERED SQUARE STREAMED container_of",
+        codecs="CODECS CONTAINERS IMAGES MAX_WEBP_SIDE RENDERED SQUARE STREAMED container_of",
         ffmpeg="find_ffmpeg",
         listing="Pattern is_listing list_pictures named_after parse_pattern",
         names="NAME_BYTES temporary_name",
