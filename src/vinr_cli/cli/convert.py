@@ -7,7 +7,7 @@ import typer
 
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.options import Debug, Overwrite
-from vinr_cli.errors import InputError, OutputError, OutputExistsError
+from vinr_cli.errors import OutputError, OutputExistsError, WeightsError
 
 Checkpoint = Annotated[
     Path, typer.Argument(metavar="FILE", help="A checkpoint of VideoINR, such as latest_G.pth.")
@@ -25,8 +25,8 @@ def convert_weights(
     Only tensors are read; nothing that the file holds is run. Prefixes that parallel training
     leaves are dropped; every other name that is not the network's is refused.
     """
-    if not checkpoint.is_file():
-        raise InputError(checkpoint, "does not exist", "Name a checkpoint.")
+    if not checkpoint.exists():
+        raise WeightsError(checkpoint, "does not exist", "Name a checkpoint.")
     if output.suffix != ".safetensors":
         raise OutputError(output, "is no .safetensors file", "Name one with -o.")
     if output.exists() and not overwrite:

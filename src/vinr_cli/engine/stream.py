@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vinr_cli.color.convert import from_picture, to_picture
+from vinr_cli.color.convert import from_picture, is_finite, to_picture
 from vinr_cli.color.spec import ColorSpec
 from vinr_cli.engine.infer import PairRenderer
 from vinr_cli.engine.memory import is_out_of_memory
@@ -467,7 +467,7 @@ class Stream:
 
     def _landing(self, rgb: Tensor) -> Landing:
         """A picture's code values, rounded on the device and on their way to the host."""
-        return self._mover.download(from_picture(rgb, self._target), rgb.isfinite().all())
+        return self._mover.download(from_picture(rgb, self._target), is_finite(rgb))
 
     def _is_source(self, output: OutputFrame) -> bool:
         """Whether an output is a source frame in its own size."""
@@ -490,7 +490,7 @@ class Stream:
             if not finite:
                 raise VinrError(
                     f"output frame {out.index}",
-                    "the network gave values that are no numbers",
+                    "the network gave colours that are NaN or infinite",
                     "Try --precision fp32, or other weights.",
                 )
             deep = self._target.depth > 8
