@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.color.convert import from_rgb, to_rgb
+from vinr_cli.color.convert import from_rgb, is_finite, to_rgb
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting, plane_shapes, quantisation
 
 YUV = (Matrix.BT601, Matrix.BT709, Matrix.BT2020, Matrix.FCC, Matrix.SMPTE240M)
@@ -107,6 +107,19 @@ def _check_smooth(spec: ColorSpec, size: tuple[int, int]) -> None:
     assert torch.equal(planes[0], back[0].int())
     worst = max(int((a - b.int()).abs().max()) for a, b in zip(planes, back, strict=True))
     assert worst <= 1 << (spec.depth - 8)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_one_value_that_is_no_number_is_found(value: float) -> None:
+    """A NaN or an infinity anywhere in a picture of any size makes it not finite."""
+    picture = torch.rand(4, 37, 53) * 3 - 1
+    assert bool(is_finite(picture))
+    for place in ((0, 0, 0), (2, 17, 31), (3, 36, 52)):
+        spoiled = picture.clone()
+        spoiled[place] = value
+        assert not bool(is_finite(spoiled))
+    spoiled[0, 0, 0] = -value  # what cancels in a sum is not a number either
+    assert not bool(is_finite(spoiled))
 
 
 @pytest.mark.parametrize("chroma", [Chroma.C420, Chroma.C422])

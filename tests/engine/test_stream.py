@@ -215,21 +215,24 @@ def test_progress_is_told_in_order_and_not_too_often(network: VideoINR) -> None:
     assert 2 <= len(done) <= seconds / REPORT_SECONDS + 2
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_values_that_are_no_numbers_name_their_frame(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: VideoINR, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
-    """NaN of the network ends the run with the number of the frame."""
+    """One NaN or infinite sample of the network ends the run with the number of the frame."""
     render = network.render
     calls = []
 
     def poisoned(prepared: Any, t: Any) -> Any:
         calls.append(t)
         out = render(prepared, t)
-        return out * float("nan") if len(calls) == 4 else out
+        if len(calls) == 4:
+            out[..., -1, -1] = value
+        return out
 
     monkeypatch.setattr(network, "render", poisoned)
     writer = Writer()
-    with pytest.raises(VinrError, match=r"output frame 3: .* no numbers"):
+    with pytest.raises(VinrError, match=r"output frame 3: .* NaN or infinite"):
         stream(network, frames(5), writer)
     assert writer.aborted == 1
     assert len(writer.pts) == 3

@@ -1,5 +1,6 @@
 import json
 import pickle
+import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -138,6 +139,55 @@ def test_damaged_checkpoints(tmp_path: Path, content: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+def odd(kind: str, value: Tensor) -> Tensor:
+    """The tensor as a kind that holds no plain floats, or not all of them."""
+    if kind == "sparse_coo":
+        return value.to_sparse()
+    if kind == "sparse_csr":
+        return value.reshape(64, -1).to_sparse_csr()
+    if kind == "without values":
+        return value.to("meta")
+    if kind == "nested":
+        return torch.nested.nested_tensor(list(value))
+    if kind == "quantized":
+        return torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)
+    return value.to(getattr(torch, kind))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["sparse_coo", "sparse_csr", "without values", "nested", "quantized", "complex64", "int32",
+     "bool", "float8_e4m3fn"],
+)  # fmt: skip
+def test_tensors_that_are_not_plain_floats(
+    tmp_path: Path, state: dict[str, Tensor], capfd: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """Each other kind of tensor is refused in one line with its name and kind, and no warning."""
+    source, target = tmp_path / "latest_G.pth", tmp_path / "out.safetensors"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        content = {**state, "conv_first.weight": odd(kind, state["conv_first.weight"])}
+        torch.save(content, source)
+    capfd.readouterr()
+    assert main(["convert-weights", str(source), "-o", str(target)]) == 6
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert f"conv_first.weight ({kind})" in said
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_checkpoint_with_a_value_that_is_no_number(
+    tmp_path: Path, state: dict[str, Tensor], value: float
+) -> None:
+    """A checkpoint with NaN or infinity is refused by the tensor's name, and nothing is written."""
+    bias = state["HRconv.bias"].clone()
+    bias[3] = value
+    with pytest.raises(WeightsError, match=r"NaN or infinite: HRconv\.bias"):
+        converted(tmp_path, {**state, "HRconv.bias": bias})
+    assert not (tmp_path / "official.safetensors").exists()
+
+
 def test_a_small_archive_of_a_large_checkpoint_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +209,7 @@ def test_the_command_refuses_what_cannot_be(
     """A missing source, an existing target, another suffix and a missing folder have exit codes."""
     source, there = tmp_path / "a.pth", tmp_path / "there.safetensors"
     there.write_bytes(b"precious")
-    assert main(["convert-weights", str(source), "-o", str(there)]) == 3
+    assert main(["convert-weights", str(source), "-o", str(there)]) == 6
     source.write_bytes(b"x")
     assert main(["convert-weights", str(source), "-o", str(there)]) == 4
     assert "--overwrite" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from vinr_cli.cli.command import takes
 from vinr_cli.cli.console import tell
 from vinr_cli.cli.options import DEBUG, OVERWRITE
 from vinr_cli.cli.rows import Given, as_path, needed, option
-from vinr_cli.errors import InputError, OutputError, OutputExistsError
+from vinr_cli.errors import OutputError, OutputExistsError, WeightsError
 
 CHECKPOINT = needed(option("FILE", as_path, "FILE", "",
     "A checkpoint of VideoINR, such as latest_G.pth."))  # fmt: skip
@@ -21,8 +21,8 @@ def convert_weights(context: typer.Context, given: Given) -> None:
     leaves are dropped; every other name that is not the network's is refused.
     """
     checkpoint, output = given[CHECKPOINT], given[TARGET]
-    if not checkpoint.is_file():
-        raise InputError(checkpoint, "does not exist", "Name a checkpoint.")
+    if not checkpoint.exists():
+        raise WeightsError(checkpoint, "does not exist", "Name a checkpoint.")
     if output.suffix != ".safetensors":
         raise OutputError(output, "is no .safetensors file", "Name one with -o.")
     if output.exists() and not given[OVERWRITE]:

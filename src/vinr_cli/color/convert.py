@@ -134,6 +134,22 @@ def from_picture(picture: Tensor, spec: ColorSpec) -> tuple[Tensor, ...]:
     return (*planes, from_alpha(picture[..., 3, :, :], spec)) if spec.alpha else planes
 
 
+def is_finite(picture: Tensor) -> Tensor:
+    """Whether every value of a picture is a number, for `from_picture` would hide that it is not.
+
+    NaN and infinity stay in a sum, and a sum costs a seventeenth of a look at each value: 10
+    against 170 ms of processor time for 3840x2160 on one core.
+
+    Args:
+        picture: (..., C, H, W) float32, nominally in [0, 1].
+
+    Returns:
+        A bool of no dimensions on the picture's device, not waited for. False also where the sum
+        itself leaves the range of float32, which takes colours beyond 1e30.
+    """
+    return picture.sum().isfinite()
+
+
 def to_alpha(planes: Sequence[Tensor], spec: ColorSpec) -> Tensor:
     """The opacity of a frame.
 

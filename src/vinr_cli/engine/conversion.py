@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from vinr_cli.color.convert import from_picture, to_picture
+from vinr_cli.color.convert import from_picture, is_finite, to_picture
 from vinr_cli.color.spec import ColorSpec
 from vinr_cli.engine.frames import Frame
 from vinr_cli.engine.host_copies import Mover, PendingDownload, mover_for
@@ -101,7 +101,7 @@ class Converter:
         """
         target = self.colours.target
         return self._repeated(
-            lambda: self._mover.download(from_picture(rgb, target), rgb.isfinite().all())
+            lambda: self._mover.download(from_picture(rgb, target), is_finite(rgb))
         )
 
     def _repeated(self, convert: Callable[[], V]) -> V:

@@ -45,7 +45,7 @@ class EncoderSink:
         if not finite:
             raise VinrError(
                 f"output frame {item.index}",
-                "the network gave values that are no numbers",
+                "the network gave colours that are NaN or infinite",
                 "Try --precision fp32, or other weights.",
             )
         self._writer.write([self._array(plane) for plane in item.planes], item.pts)

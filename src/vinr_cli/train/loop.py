@@ -27,6 +27,7 @@ from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.videoinr import VideoINR
 from vinr_cli.train.cache import build_cache
 from vinr_cli.train.checkpoint import Checkpoint
+from vinr_cli.train.compiler import load_compiler
 from vinr_cli.train.config import TrainConfig
 from vinr_cli.train.curves import draw_curves
 from vinr_cli.train.data import Batch, RawBatch, SampleSource, fixed_samples
@@ -324,6 +325,7 @@ def train(config: TrainConfig, options: RunOptions, say: Say) -> Path:
     rank = int(os.environ.get("RANK", "0"))
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise DeviceError(options.device, "is not there", "Use --device cpu.")
+    load_compiler()
     if world > 1:
         dist.init_process_group("nccl" if options.device.startswith("cuda") else "gloo")
     try:

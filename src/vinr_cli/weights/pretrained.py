@@ -19,7 +19,14 @@ from vinr_cli.model.config import CompactConfig, ModelConfig, PublishedConfig
 from vinr_cli.model.published.network import PublishedVideoINR
 from vinr_cli.model.videoinr import VideoINR as Network
 from vinr_cli.weights.cache import CONFIG_FILE, WEIGHTS
-from vinr_cli.weights.files import fill, read_weights, state_of, write_weights
+from vinr_cli.weights.files import (
+    MAX_PARAMETERS,
+    fill,
+    read_config,
+    read_tensors,
+    state_of,
+    write_weights,
+)
 from vinr_cli.weights.names import HubName
 
 CARD_FILE = "README.md"
@@ -192,17 +199,31 @@ def read_network(path: Path, device: str | torch.device = "cpu") -> VideoINR:
         The network in evaluation mode; its parameters want no gradient.
 
     Raises:
-        WeightsError: unreadable or damaged file, no config, or tensors that do not fit the config.
+        WeightsError: unreadable or damaged file, no config, one that is too large, or tensors that
+            do not fit it or are not finite.
     """
-    config, tensors = read_weights(path, str(device))
+    network = _unfilled(path, read_config(path))
+    fill(network, read_tensors(path, state_of(network), str(device)))
+    return network.to(device).eval().requires_grad_(requires_grad=False)
+
+
+def _unfilled(path: Path, config: ModelConfig) -> VideoINR:
+    """The network that a config describes, on the meta device: without memory for its values.
+
+    Raises:
+        WeightsError: it cannot be built, or has too many parameters.
+    """
     try:
         with torch.device("meta"):
             network = VideoINR(config)
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         cause = f"describes a network that cannot be built ({error})"
-        raise WeightsError(path, cause, "Ask whoever made it.") from error
-    fill(path, network, tensors)
-    return network.to(device).eval().requires_grad_(requires_grad=False)
+        raise WeightsError(path, cause, "Use the file as it was published.") from error
+    parameters = sum(value.numel() for value in network.parameters())
+    if parameters > MAX_PARAMETERS:
+        cause = f"describes a network of {parameters:,} parameters"
+        raise WeightsError(path, cause, f"At most {MAX_PARAMETERS:,} are built.")
+    return network
 
 
 class _Compact(VideoINR, CompactVideoINR, config=_Unlisted):
