@@ -17,15 +17,9 @@ from pathlib import Path
 import hard_clips
 
 from vinr_cli.evaluate.clips import find_clips
-from vinr_cli.evaluate.compare import (
-    PROTOCOL,
-    Score,
-    Settings,
-    average,
-    methods,
-    packaged_chooser,
-    score_clip,
-)
+from vinr_cli.evaluate.compare import PROTOCOL, Settings, score_clip
+from vinr_cli.evaluate.methods import methods, packaged_chooser
+from vinr_cli.evaluate.scores import Score, average
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.media.measure.degradation import parse
 from vinr_cli.media.measure.vmaf import has_vmaf
@@ -76,26 +70,32 @@ TABLES = {
 """Every table by its name; those on drawn clips begin with "hard"."""
 
 HEAD = (
-    "| clip | times | method | PSNR-Y | SSIM-Y | VMAF | sharpness | blocks |\n" + "|---" * 8 + "|"
+    "| clip | times | method | PSNR-Y | SSIM-Y | VMAF | NEG | GMSD | sharpness | inner/input "
+    "| blocks | ripple | flicker |\n" + "|---" * 13 + "|"
 )
 
 
 def row(score: Score) -> str:
     """One line of a table."""
-    vmaf = "-" if score.vmaf is None else f"{score.vmaf:.1f}"
-    figures = f"{score.psnr_y:.2f} | {score.ssim_y:.4f} | {vmaf}"
-    relative = f"{score.sharpness:.3f} | {score.blockiness:.3f}"
-    return f"| {score.clip} | {score.times} | {score.method} | {figures} | {relative} |"
+    seen = f"{_or_dash(score.vmaf, 1)} | {_or_dash(score.vmaf_neg, 1)} | {score.gmsd:.4f}"
+    relative = f"{score.sharpness:.3f} | {_or_dash(score.evenness, 3)} | {score.blockiness:.3f}"
+    lively = f"{_or_dash(score.ripple, 3)} | {_or_dash(score.flicker, 2)}"
+    named = f"{score.clip} | {score.times} | {score.method}"
+    return f"| {named} | {score.psnr_y:.2f} | {score.ssim_y:.4f} | {seen} | {relative} | {lively} |"
+
+
+def _or_dash(value: float | None, decimals: int) -> str:
+    return "-" if value is None else f"{value:.{decimals}f}"
 
 
 def measured(table: Table, clips: Sequence[Path], ffmpeg: Path) -> list[Score]:
     """Scores of every clip, then their means."""
     networks = {name: packaged_chooser(name) for name in table.models}
-    settings = replace(table.settings, vmaf=ffmpeg if has_vmaf(ffmpeg) else None)
+    settings = replace(table.settings, vmaf=ffmpeg if has_vmaf(ffmpeg) else None, flicker=True)
     ways = methods(networks, ffmpeg)
     scores = [score for clip in clips for score in score_clip(clip, ways, settings)]
     means = average(scores)
-    return [s for s in ([*scores, *means] if table.each else means) if s.times != "all"]
+    return [*scores, *means] if table.each else means
 
 
 def main() -> int:

@@ -16,15 +16,9 @@ from pathlib import Path
 from statistics import fmean
 
 from vinr_cli.evaluate.clips import find_clips
-from vinr_cli.evaluate.compare import (
-    Chooser,
-    Method,
-    Settings,
-    average,
-    blend,
-    network_method,
-    score_clip,
-)
+from vinr_cli.evaluate.compare import Settings, score_clip
+from vinr_cli.evaluate.methods import Chooser, Method, blend, network_method
+from vinr_cli.evaluate.scores import average
 from vinr_cli.media.measure.degradation import parse
 from vinr_cli.media.read.quantizers import Coarseness
 from vinr_cli.model.videoinr import VideoINR

@@ -19,6 +19,12 @@ def test_a_table_for_people(sample: Path, tiny: Path, capsys: pytest.CaptureFixt
         "bicubic+blend",
         "lanczos>minterpolate",
         "minterpolate>lanczos",
+        "lanczos,cas>minterpolate",
+        "NEG",
+        "GMSD",
+        "inner/input",
+        "ripple",
+        "flicker",
         "BT.601",
     ):
         assert words in told
@@ -52,6 +58,11 @@ def test_figures_for_machines(
         (["--deblock", "2"], 2, "is from 0 to 1.75, not 2"),
         (["--deblock", "nan"], 2, "is from 0 to 1.75, not nan"),
         (["--deblock", "1", "--model", "clean"], 2, "means nothing to the model clean"),
+        (["--against", "theirs"], 2, "Write NAME=FOLDER"),
+        (["--against", "=x"], 2, "Write NAME=FOLDER"),
+        (["--against", "a=no-such"], 3, "no-such: is not a folder"),
+        (["--against", "a=.", "--against", "a=."], 2, "name that is taken"),
+        (["--against", "bicubic+blend=."], 2, "name that is taken"),
     ],
 )
 def test_refusals(
@@ -89,6 +100,28 @@ def test_models_side_by_side_on_coded_input(
     assert len({s["method"] for s in coded["scores"]}) == 2
     for before, after in zip(clean["scores"], coded["scores"], strict=True):
         assert after["psnr_y"] < before["psnr_y"]
+
+
+def test_other_programs_in_the_same_table(
+    sample: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Inputs are written for other programs, whose results then stand in the table and the page."""
+    inputs, results, page = tmp_path / "inputs", tmp_path / "results", tmp_path / "page.html"
+    options = ["--model", str(tiny), "--scale", "1", "--fps-mult", "1", "--frames", "3"]
+    options += ["--no-baselines", "--json", "--no-flicker", "--no-vmaf"]
+
+    assert main(["evaluate", str(sample), *options, "--inputs", str(inputs)]) == 0
+    capsys.readouterr()
+    inputs.rename(results)
+    against = ["--against", f"theirs={results}", "--html", str(page)]
+    assert main(["evaluate", str(sample), *options, *against]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    theirs = [s for s in told["scores"] if s["method"] == "theirs"]
+    assert [s["psnr_y"] for s in theirs] == [pytest.approx(100)] * 2
+    assert all(s["flicker"] is None for s in told["scores"])
+    assert told["settings"]["against"] == [f"theirs={results}"]
+    assert "theirs" in page.read_text()
 
 
 def test_folders_of_clips(tmp_path: Path) -> None:

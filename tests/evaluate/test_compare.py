@@ -1,7 +1,10 @@
 import dataclasses
+import re
 import subprocess
+from base64 import b64decode
 from collections.abc import Iterator
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +13,23 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vinr_cli.errors import EncoderError, InputError
-from vinr_cli.evaluate.clips import read_clip, reduce_frames
-from vinr_cli.evaluate.compare import (
+from vinr_cli.errors import EncoderError, InputError, OutputError, UsageError
+from vinr_cli.evaluate.clips import read_clip, reduce_frames, write_frames
+from vinr_cli.evaluate.compare import Settings, reduce_clip, score_clip
+from vinr_cli.evaluate.methods import (
     Chooser,
+    Method,
     Reduced,
-    Settings,
-    average,
     blend,
+    external,
+    methods,
     minterpolate,
     network_method,
     packaged_chooser,
-    score_clip,
 )
+from vinr_cli.evaluate.metrics import sharpness
+from vinr_cli.evaluate.page import Page
+from vinr_cli.evaluate.scores import average
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.media.measure.degradation import parse
 from vinr_cli.media.measure.filters import filter_frames
@@ -169,19 +176,183 @@ def test_vmaf_is_measured_where_it_can_be(folder: Path) -> None:
     ffmpeg = find_ffmpeg(EncodeOptions())
     if not has_vmaf(ffmpeg):
         pytest.skip("this ffmpeg has no libvmaf")
-    truth = (moving_dots()[:, :, 1:49, 1:65] / 255).float()
+    table = {"truth": given(moving_dots()[:, :, 1:49, 1:65] / 255), "blend": blend}
 
-    def perfect(low: Reduced, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
-        yield from (frame[None] for frame in truth)
+    scores = list(score_clip(folder, table, Settings(Fraction(8), 2, 5, vmaf=ffmpeg)))
 
-    settings = Settings(Fraction(8), 2, 5, vmaf=ffmpeg)
-
-    scores = list(score_clip(folder, {"truth": perfect, "blend": blend}, settings))
-
-    best, poor = ([s.vmaf for s in scores if s.method == m] for m in ("truth", "blend"))
+    best, poor = (
+        [v for s in scores if s.method == m for v in (s.vmaf, s.vmaf_neg)]
+        for m in ("truth", "blend")
+    )
     assert all(a is not None and b is not None and a > b for a, b in zip(best, poor, strict=True))
     mixed = [scores[0], dataclasses.replace(scores[0], clip="other", vmaf=None)]
     assert average(mixed)[0].vmaf is None
+
+
+def given(frames: Tensor) -> Method:
+    """A method that gives these frames (T, 3, H, W), whatever it is asked."""
+
+    def method(low: Reduced, multiple: int, size: tuple[int, int]) -> Iterator[Tensor]:
+        yield from (frame[None] for frame in frames)
+
+    return method
+
+
+def test_the_truth_has_perfect_figures(folder: Path) -> None:
+    """Every figure of the truth itself is the best one there is."""
+    truth = read_clip(folder, 5, 2) / 255
+
+    scores = list(
+        score_clip(folder, {"truth": given(truth)}, Settings(Fraction(2), 2, 5, flicker=True))
+    )
+
+    for s in scores:
+        assert (s.psnr_y, s.ssim_y, s.gmsd) == pytest.approx((100, 1, 0), abs=1e-5)
+        assert (s.sharpness, s.blockiness) == pytest.approx((1, 1), abs=1e-5)
+    assert [(s.flicker, s.evenness) for s in scores] == [(None, None), (None, None), (0, 1)]
+
+
+def test_ripple_of_stripes(tmp_path: Path) -> None:
+    """Askew stripes have no ripple in the truth, and some after bicubic enlargement."""
+    y, x = np.mgrid[0:80, 0:80]
+    stripes = np.sin((x * np.cos(0.3) + y * np.sin(0.3)) * 2 * np.pi / 9) * 70 + 128
+    frame = torch.from_numpy(stripes).round().byte().expand(3, 3, -1, -1)
+    write_frames(tmp_path / "stripes", frame / 255)
+    table = {"truth": given(frame / 255), "blend": blend}
+
+    scores = score_clip(tmp_path / "stripes", table, Settings(Fraction(4), 1, 3))
+
+    exact, bicubic = (s.ripple for s in scores if s.times == "all")
+    assert exact == pytest.approx(0, abs=1e-6)
+    assert bicubic is not None
+    assert bicubic > 0.05
+
+
+def test_brightness_that_comes_and_goes_flickers(folder: Path) -> None:
+    """Inner frames brighter by 10 codes of RGB flicker by 10·219/255 codes of Y."""
+    made = read_clip(folder, 5, 2) / 255
+    steady = made + 10 / 255
+    made[1::2] += 10 / 255
+    table = {"steady": given(steady), "pulsing": given(made)}
+
+    scores = score_clip(folder, table, Settings(Fraction(2), 2, 5, flicker=True))
+
+    found = [s.flicker for s in scores if s.times == "all"]
+    assert found == pytest.approx([0, 10 * 219 / 255], abs=0.05)
+
+
+def test_soft_inner_frames_are_uneven(folder: Path) -> None:
+    """Inner frames of 0.8 of the contrast have 0.64 of the sharpness that input times have."""
+    made = read_clip(folder, 5, 2) / 255
+    made = 0.5 + (made - 0.5) * 0.9
+    made[1::2] = 0.5 + (made[1::2] - 0.5) * 0.8
+
+    scores = list(score_clip(folder, {"soft": given(made)}, Settings(Fraction(2), 2, 5)))
+
+    assert [s.evenness for s in scores] == [None, None, pytest.approx(0.64, abs=0.01)]
+    assert scores[0].sharpness == pytest.approx(0.81, abs=0.01)
+
+
+def test_only_one_kind_of_time_has_no_evenness(folder: Path) -> None:
+    """Without inner times there is nothing that could be uneven, and flicker is not asked for."""
+    scores = list(score_clip(folder, {"blend": blend}, Settings(Fraction(2), 1, 5)))
+
+    assert [(s.times, s.evenness, s.flicker) for s in scores] == [
+        ("input", None, None),
+        ("all", None, None),
+    ]
+
+
+def test_results_of_other_programs(folder: Path, tmp_path: Path) -> None:
+    """A folder of PNGs and a lossless video of the same frames score what the frames score."""
+    results, videos = tmp_path / "results", tmp_path / "videos"
+    truth, low = reduce_clip(folder, Settings(Fraction(2), 2, 5))
+    frames = torch.cat(list(blend(low, 2, (50, 66))))
+    write_frames(results / folder.stem, torch.cat([frames, frames[-1:]]))
+    videos.mkdir()
+    find = find_ffmpeg(EncodeOptions())
+    pattern = results / folder.stem / "%04d.png"
+    target = videos / f"{folder.stem}.mkv"
+    subprocess.run([find, "-v", "error", "-i", pattern, "-c:v", "ffv1", target], check=True)
+    table = {"blend": blend, "pictures": external(results), "video": external(videos)}
+
+    scores = list(score_clip(folder, table, Settings(Fraction(2), 2, 5)))
+
+    assert len(truth) == 5
+    for ours, theirs, coded in zip(scores[:3], scores[3:6], scores[6:], strict=True):
+        assert theirs == dataclasses.replace(ours, method="pictures")
+        assert coded.psnr_y == pytest.approx(ours.psnr_y, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "words"),
+    [
+        (0, (50, 66), "is missing"),
+        (4, (50, 66), "has 4 frames, not 5"),
+        (5, (48, 66), "is 66x48, not 66x50"),
+    ],
+)
+def test_results_that_do_not_fit(
+    count: int, size: tuple[int, int], words: str, folder: Path, tmp_path: Path
+) -> None:
+    """A result that is missing, too short or of another size is refused by name."""
+    if count:
+        write_frames(tmp_path / "results" / folder.stem, torch.zeros(count, 3, *size))
+
+    with pytest.raises(InputError, match=words) as caught:
+        list(
+            score_clip(
+                folder, {"theirs": external(tmp_path / "results")}, Settings(Fraction(2), 2, 5)
+            )
+        )
+
+    assert str(tmp_path / "results" / folder.stem) in str(caught.value)
+
+
+def test_names_of_results_are_their_own(tmp_path: Path) -> None:
+    """A result cannot have the name of a baseline."""
+    with pytest.raises(UsageError, match="name that is taken"):
+        methods({}, None, results={"bicubic+blend": tmp_path})
+
+
+def test_sharpening_behind_lanczos() -> None:
+    """`cas` sharpens what Lanczos enlarged: inputs come back at their times, with more gradient."""
+    lr = moving_dots(3, 64, 64).float() / 255
+    ffmpeg = find_ffmpeg(EncodeOptions())
+
+    plain, sharp = (
+        torch.cat(
+            list(minterpolate(ffmpeg, enlarge_first=True, sharpen=s)(Reduced(lr), m, (128, 128)))
+        )
+        for s, m in ((False, 1), (True, 1))
+    )
+
+    assert plain.shape == sharp.shape == (3, 3, 128, 128)
+    assert float((plain - sharp).abs().mean()) < 0.02
+    assert bool((sharpness(sharp) > 1.01 * sharpness(plain)).all())
+
+
+def test_a_page_of_strips(folder: Path, tmp_path: Path) -> None:
+    """The page holds each method's pictures of both places, whole, and the names without markup."""
+    page = Page("protocol <words>")
+    table = {"a": blend, "b & <c>": blend}
+
+    scores = list(score_clip(folder, table, Settings(Fraction(2), 2, 5), page=page))
+    page.write(tmp_path / "page.html", scores[:1])
+
+    html = (tmp_path / "page.html").read_text()
+    pictures = [
+        b64decode(data) for data in re.findall(r'src="data:image/png;base64,([^"]*)"', html)
+    ]
+    sizes = [Image.open(BytesIO(data)).size for data in pictures]
+    assert sizes == [(66, 50)] * 7
+    assert "b &amp; &lt;c&gt;" in html
+    assert "<c>" not in html
+    assert "protocol &lt;words&gt;" in html
+    assert f"{scores[0].psnr_y:.2f}" in html
+    assert not re.search(r"(?:src|href)=.?(?!.?data:)[a-z/]", html)
+    with pytest.raises(OutputError, match="cannot be written"):
+        page.write(tmp_path)
 
 
 def test_average_counts_clips_once(folder: Path) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vinr_cli.evaluate.metrics import blockiness, luma, psnr_rgb, psnr_y, sharpness, ssim_y
+from vinr_cli.evaluate.metrics import blockiness, gmsd, luma, psnr_rgb, psnr_y, sharpness, ssim_y
 
 
 def test_luma_of_white_and_black() -> None:
@@ -81,3 +81,37 @@ def test_blockiness_sees_blocks_on_their_grid(scale: int) -> None:
 def test_blockiness_of_a_tiny_picture() -> None:
     """A picture without a line between blocks counts as one without blocks."""
     assert float(blockiness(torch.rand(1, 3, 7, 7), 1)) == 1
+
+
+def test_gmsd_of_a_lost_half() -> None:
+    """Where half of a steady slope is lost, GMSD is the deviation of two likenesses.
+
+    Y rises by 3 codes a pixel, so by 6 a pixel of the halved picture; Prewitt's filter by 3 gives
+    that over two pixels, 12. Lost, the likeness is c / (12² + c), else 1; 14 of the 30 columns
+    inside are lost, and one is between.
+    """
+    columns = torch.arange(64.0) * 3 + 20
+    truth = columns.expand(1, 3, 64, 64) / 255
+    made = columns.clamp(max=20 + 3 * 31.5).expand(1, 3, 64, 64) / 255
+
+    gone = 170 / (12**2 + 170)
+    between = (2 * 12 * 5.25 + 170) / (12**2 + 5.25**2 + 170)
+    likeness = torch.tensor([1.0] * 15 + [between] + [gone] * 14)
+
+    assert gmsd(truth, truth).item() == 0
+    assert gmsd(made, truth).item() == pytest.approx(float(likeness.std(correction=0)), abs=3e-3)
+
+
+def test_gmsd_sees_structure_and_not_brightness() -> None:
+    """A brighter picture has the same gradients; a blurred one has a larger GMSD."""
+    noise = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.5
+    blurred = torch.nn.functional.avg_pool2d(noise, 5, 1, 2)
+
+    assert gmsd(noise + 0.2, noise).item() == pytest.approx(0, abs=1e-2)
+    assert gmsd(blurred, noise).item() > 0.1
+
+
+def test_gmsd_refuses_tiny_pictures() -> None:
+    """A picture without an inside after halving has no GMSD."""
+    with pytest.raises(ValueError, match="needs 8 pixels"):
+        gmsd(torch.zeros(1, 3, 7, 20), torch.zeros(1, 3, 7, 20))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vinr_cli.color.convert import to_rgb
-from vinr_cli.errors import InputError
+from vinr_cli.errors import InputError, OutputError
+from vinr_cli.media.pictures import write_png
 from vinr_cli.media.read import FrameReader, probe
 
 SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi"}
@@ -52,6 +53,19 @@ def read_rgb(path: Path) -> Iterator[NDArray[np.uint8]]:
             yield (rgb * 255).round().byte().permute(1, 2, 0).numpy()
 
 
+def read_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Every frame of a video, or of a folder of PNGs in the order of their names, (H, W, 3) RGB.
+
+    Raises:
+        InputError: something cannot be read.
+    """
+    if path.is_dir():
+        for file in sorted(path.glob("*.png")):
+            yield next(read_rgb(file))
+    else:
+        yield from read_rgb(path)
+
+
 def read_clip(path: Path, frames: int, multiple: int) -> Tensor:
     """The first frames of a clip, cropped so that its sides are whole multiples.
 
@@ -66,11 +80,7 @@ def read_clip(path: Path, frames: int, multiple: int) -> Tensor:
     Raises:
         InputError: no frames, or frames smaller than `multiple`.
     """
-    if path.is_dir():
-        files = sorted(path.glob("*.png"))
-        kept = [next(read_rgb(file)) for file in files[:frames]]
-    else:
-        kept = list(islice(read_rgb(path), frames))
+    kept = list(islice(read_frames(path), frames))
     if not kept:
         raise InputError(path, "holds no frames", "Name a video or a folder of PNG files.")
     clip = torch.from_numpy(np.stack(kept)).permute(0, 3, 1, 2)
@@ -79,6 +89,21 @@ def read_clip(path: Path, frames: int, multiple: int) -> Tensor:
         raise InputError(path, f"is smaller than {multiple} pixels", "Use a larger clip.")
     top, left = (clip.shape[-2] - height) // 2, (clip.shape[-1] - width) // 2
     return clip[..., top : top + height, left : left + width].contiguous()
+
+
+def write_frames(folder: Path, frames: Tensor) -> None:
+    """Write frames (T, 3, H, W) in [0, 1] as 0000.png and on; the folder is made.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, f"cannot be made: {error.strerror}") from error
+    for k, frame in enumerate(frames):
+        pixels = (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        write_png(folder / f"{k:04}.png", pixels)
 
 
 def reduce_frames(frames: Tensor, size: tuple[int, int]) -> Tensor:

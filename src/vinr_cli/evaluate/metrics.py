@@ -82,6 +82,37 @@ def sharpness(x: Tensor) -> Tensor:
     return (y.diff(dim=-1).pow(2).mean((1, 2)) + y.diff(dim=-2).pow(2).mean((1, 2))).float()
 
 
+GMSD_C = 170.0
+"""Keeps the ratio of gradients steady, in codes² of 8 bits (Xue et al., 2014, section III)."""
+
+
+def gmsd(a: Tensor, b: Tensor) -> Tensor:
+    """Gradient magnitude similarity deviation; (B, 3, H, W) in [0, 1] to (B,).
+
+    How unevenly the gradients' likeness is spread over the picture; 0 for equal pictures, about 0.3
+    for hardly watchable ones. It follows people's ratings of pictures better than PSNR and SSIM do,
+    and needs no network (Xue, Zhang, Mou and Bovik, "Gradient Magnitude Similarity Deviation", IEEE
+    Trans. Image Processing 23(2), 2014): Y in full range and rounded, halved by means of 2x2,
+    Prewitt's gradients by 3, likeness (2 g h + c)/(g² + h² + c), its standard deviation.
+
+    Raises:
+        ValueError: pictures smaller than 8 pixels a side.
+    """
+    if min(a.shape[-2:]) < 8:
+        raise ValueError(f"GMSD needs 8 pixels a side, not {tuple(a.shape[-2:])}")
+    first, second = _magnitudes(a), _magnitudes(b)
+    likeness = (2 * first * second + GMSD_C) / (first**2 + second**2 + GMSD_C)
+    return likeness.flatten(1).std(1, correction=0).float()
+
+
+def _magnitudes(x: Tensor) -> Tensor:
+    """Prewitt's gradient of the halved Y, in codes a pixel, inside; (B, h, w)."""
+    y = (luma(rounded(x)) - 16 / 255)[:, None] * (255 * 255 / 219)
+    y = F.avg_pool2d(y, 2)
+    slope = torch.tensor([1.0, 0.0, -1.0], dtype=y.dtype).expand(3, 3) / 3
+    return torch.hypot(F.conv2d(y, slope[None, None]), F.conv2d(y, slope.mT[None, None]))[:, 0]
+
+
 BLOCK = 8
 """Side of the blocks that MPEG-2, MPEG-4 and H.264 transform or filter, in coded pixels."""
 

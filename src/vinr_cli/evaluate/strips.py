@@ -1,5 +1,6 @@
 """Side-by-side pictures: figures say how much, strips say what."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,34 +50,77 @@ def strip(pictures: list[Tensor]) -> NDArray[np.uint8]:
     return (row * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-class StripMaker:
-    """Collects one cut-out of every method for a clip and writes them side by side.
+def finest_window(frame: Tensor, side: int = SIDE) -> tuple[slice, slice]:
+    """Rows and columns of the square of a frame (3, H, W) that loses most if reduced by four."""
+    whole = frame.float()[None]
+    small = F.interpolate(whole, scale_factor=0.25, mode="bilinear", antialias=True)
+    rough = F.interpolate(small, tuple(whole.shape[-2:]), mode="bilinear")
+    return busiest_window(rough[0], frame, side)
 
-    Args:
-        path: The PNG to write; the truth comes first, then the methods in the order of their runs.
-        truth: (T, 3, H, W), uint8.
-        multiple: Frame-rate factor.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cutout:
+    """One place of one frame, in the truth and in every method's result.
+
+    Attributes:
+        index: The frame's number.
+        rows: Of the frame.
+        columns: Of the frame.
+        inner: Whether the frame lies between two inputs.
+        pictures: By method, the truth first, (3, h, w) in [0, 1].
     """
 
-    def __init__(self, path: Path, truth: Tensor, multiple: int) -> None:
-        self.path = path
-        self.index = busiest_inner(truth, multiple)
-        around = truth[max(0, self.index - 1)], truth[min(len(truth) - 1, self.index + 1)]
-        self._window = busiest_window(*around)
-        self._pictures = [self._cut(truth[self.index].float() / 255)]
+    index: int
+    rows: slice
+    columns: slice
+    inner: bool
+    pictures: dict[str, Tensor] = field(default_factory=dict)
+
+    def take(self, name: str, frame: Tensor) -> None:
+        """Cut out of a frame (3, H, W) in [0, 1]."""
+        self.pictures[name] = frame[:, self.rows, self.columns].clone()
+
+
+class StripMaker:
+    """Collects the same cut-outs of every method for a clip.
+
+    Args:
+        truth: (T, 3, H, W), uint8.
+        multiple: Frame-rate factor.
+
+    Attributes:
+        cutouts: Where most moves, at an inner time if there is one; and the finest pattern at an
+            input time.
+        frame: The whole frame of the first of them, (3, H, W), uint8.
+    """
+
+    def __init__(self, truth: Tensor, multiple: int) -> None:
+        index = busiest_inner(truth, multiple)
+        around = truth[max(0, index - 1)], truth[min(len(truth) - 1, index + 1)]
+        self.frame = truth[index]
+        still = index - index % multiple
+        self.cutouts = (
+            Cutout(index, *busiest_window(*around), inner=index % multiple != 0),
+            Cutout(still, *finest_window(truth[still]), inner=False),
+        )
+        self._name = "truth"
+        for cutout in self.cutouts:
+            cutout.take(self._name, truth[cutout.index] / 255)
+
+    def begin(self, name: str) -> None:
+        """Say which method's frames come next."""
+        self._name = name
 
     def take(self, index: int, frame: Tensor) -> None:
         """Look at a method's frame (1, 3, H, W) in [0, 1]."""
-        if index == self.index:
-            self._pictures.append(self._cut(frame[0]))
+        for cutout in self.cutouts:
+            if cutout.index == index:
+                cutout.take(self._name, frame[0])
 
-    def write(self) -> None:
-        """Write the file.
+    def write(self, path: Path) -> None:
+        """Write the first cut-out's pictures beside each other as PNG, the truth first.
 
         Raises:
             OutputError: it cannot be written.
         """
-        write_png(self.path, strip(self._pictures))
-
-    def _cut(self, picture: Tensor) -> Tensor:
-        return picture[:, self._window[0], self._window[1]].clone()
+        write_png(path, strip(list(self.cutouts[0].pictures.values())))

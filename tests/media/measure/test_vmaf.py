@@ -35,12 +35,13 @@ def blurred(frame: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
     return value.round().astype(np.uint8)
 
 
-def test_the_truth_scores_highest_and_blur_lowers_it(ffmpeg: Path) -> None:
-    """VMAF falls from the truth to a little blur to more, and there is one score a frame."""
+@pytest.mark.parametrize("name", ["vmaf", "vmaf_neg"])
+def test_the_truth_scores_highest_and_blur_lowers_it(ffmpeg: Path, name: str) -> None:
+    """Each VMAF falls from the truth to a little blur to more, and there is one score a frame."""
     truth = clip()
     with Vmaf(ffmpeg, truth) as judge:
         whole, little, more = (
-            judge.scores([blurred(frame, times) for frame in truth]) for times in (0, 1, 3)
+            judge.scores([blurred(frame, times) for frame in truth])[name] for times in (0, 1, 3)
         )
 
     assert [len(scores) for scores in (whole, little, more)] == [4, 4, 4]
@@ -48,11 +49,24 @@ def test_the_truth_scores_highest_and_blur_lowers_it(ffmpeg: Path) -> None:
     assert all(a > b > c for a, b, c in zip(whole, little, more, strict=True))
 
 
+def test_contrast_is_no_gain_for_neg(ffmpeg: Path) -> None:
+    """Frames of more contrast than the truth's keep their VMAF and lose VMAF-NEG."""
+    soft = [blurred(frame, 1) for frame in clip()]
+    strong = [
+        ((f / 255 - 0.5) * 1.3 * 255 + 127.5).clip(0, 255).round().astype(np.uint8) for f in soft
+    ]
+    with Vmaf(ffmpeg, soft) as judge:
+        plain, more = judge.scores(soft), judge.scores(strong)
+
+    assert min(more["vmaf"]) > min(plain["vmaf"]) - 1
+    assert min(more["vmaf_neg"]) < min(plain["vmaf_neg"]) - 5
+
+
 def test_scores_belong_to_their_frames(ffmpeg: Path) -> None:
     """Only the frame that was blurred scores low."""
     truth = clip()
     with Vmaf(ffmpeg, truth) as judge:
-        scores = judge.scores([*truth[:2], blurred(truth[2], 3), truth[3]])
+        scores = judge.scores([*truth[:2], blurred(truth[2], 3), truth[3]])["vmaf"]
 
     assert int(np.argmin(scores)) == 2
     assert min(scores[:2]) > scores[2] + 10

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from vinr_cli.errors import EncoderError
 from vinr_cli.media.base.borders import words_of
 
-MODEL = "vmaf_v0.6.1"
-"""The model for 1080p on a television, the one that is meant where none is named."""
+MODELS = {"vmaf": "vmaf_v0.6.1", "vmaf_neg": "vmaf_v0.6.1neg"}
+"""Models for 1080p on a television, by the names of their scores: the one that is meant where none
+is named, and the one that gives nothing for more contrast than the truth's ("no enhancement gain",
+for comparing encoders and scalers)."""
 
 SMALLEST = 32
 """Pixels a side below which libvmaf does not work (its features halve the picture four times)."""
@@ -70,8 +72,8 @@ class Vmaf:
     ) -> None:
         self._scratch.cleanup()
 
-    def scores(self, made: Iterable[NDArray[np.uint8]]) -> list[float]:
-        """One score a frame, from 0 to 100.
+    def scores(self, made: Iterable[NDArray[np.uint8]]) -> dict[str, list[float]]:
+        """One score a frame, from 0 to 100, of each of `MODELS`.
 
         Args:
             made: As many frames as the truth has, of its size, (H, W, 3), uint8 RGB.
@@ -84,9 +86,10 @@ class Vmaf:
                 file.write(np.ascontiguousarray(frame).tobytes())
         height, width = self._size
         raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}"]
+        models = "|".join(f"version={model}\\:name={name}" for name, model in MODELS.items())
         graph = (
             "[0:v]format=yuv420p[a];[1:v]format=yuv420p[b];"
-            f"[a][b]libvmaf=model=version={MODEL}:log_fmt=json:log_path=log.json:n_threads=1"
+            f"[a][b]libvmaf=model='{models}':log_fmt=json:log_path=log.json:n_threads=1"
         )
         command = [str(self._ffmpeg), "-hide_banner", "-loglevel", "error", "-nostdin"]
         command += [*raw, "-i", "made.raw", *raw, "-i", "truth.raw", "-lavfi", graph]
@@ -103,7 +106,8 @@ class Vmaf:
             raise EncoderError(self._ffmpeg, f"cannot be run: {words_of(error)}") from error
         try:
             log = json.loads((Path(self._scratch.name) / "log.json").read_bytes())
-            return [float(frame["metrics"]["vmaf"]) for frame in log["frames"]]
+            rows = [frame["metrics"] for frame in log["frames"]]
+            return {name: [float(row[name]) for row in rows] for name in MODELS}
         except (OSError, ValueError, KeyError) as error:
             words = done.stderr.decode(errors="replace").strip() or "it wrote no scores"
             raise EncoderError(self._ffmpeg, f"libvmaf failed ({words})") from error
