@@ -16,7 +16,8 @@ import typer
 
 from vinr_cli.cli.console import Session
 from vinr_cli.errors import UsageError
-from vinr_cli.plan.job import FORMATS, STDIO, SizeRequest, SlowAudio
+from vinr_cli.media.base import FORMATS, PIPED
+from vinr_cli.plan.job import STDIO, SizeRequest, SlowAudio
 from vinr_cli.plan.numbers import parse_bytes, parse_number, parse_rate, parse_size, parse_time
 from vinr_cli.plan.repeats import DEFAULT_REPEAT
 from vinr_cli.weights.deblock import STRONGEST, WEAKEST
@@ -449,7 +450,7 @@ Format = Annotated[
         metavar="NAME",
         parser=_format,
         help="Format, where no name says it, by suffix: png makes 00000.png and on in a folder; "
-        "standard output takes mkv (the default), nut, y4m, webm or ts.",
+        f"standard output takes {', '.join(PIPED)}; the first if none is given.",
         show_default=False,
         rich_help_panel=_OUTPUT,
     ),

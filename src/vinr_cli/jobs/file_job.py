@@ -18,11 +18,11 @@ from vinr_cli.jobs.fingerprint import fingerprint
 from vinr_cli.jobs.ledger import Ending, Ledger, clean, discard, sync_folder, unfinished
 from vinr_cli.jobs.lock import Lock, hold
 from vinr_cli.jobs.pictures import make_folder, place_pictures, require_pictures
-from vinr_cli.jobs.plan import Plan
+from vinr_cli.jobs.plan import Plan, Target
 from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.target import require_target
-from vinr_cli.media.base import IMAGES, NAME_BYTES
+from vinr_cli.media.base import NAME_BYTES
 from vinr_cli.media.join import check, check_sound, finish
 from vinr_cli.media.pictures import check_webp
 from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
@@ -72,7 +72,7 @@ def run_upscale(spec: JobSpec, report: Reporter = silent, stop: Stop | None = No
         report(before)
         return before
     marks = fingerprint(plan)
-    if plan.encoder.container == IMAGES:
+    if plan.target is Target.PICTURES:
         make_folder(plan.output)
     with hold(place, plan.output) as lock:
         from vinr_cli.jobs.render import open_workshop  # noqa: PLC0415 - torch loads only now
@@ -248,7 +248,7 @@ def complete(
     Raises:
         VinrError: It cannot be written, or is not as planned.
     """
-    if plan.encoder.container == IMAGES:
+    if plan.target is Target.PICTURES:
         _place(plan, ending, parts, place)
         return
     whole = unfinished(place, plan.output.suffix)
@@ -315,7 +315,7 @@ def _assemble(
     for text in notices:
         if text not in plan.notices:
             report(Notice(text, str(spec.input)))
-    if plan.encoder.container == "webp":
+    if not plan.encoder.container.decodes:
         frames, duration = ending.frames_out, ending.duration
         check_webp(whole, frames=frames, duration=duration, size=plan.stored)
         return

@@ -1,6 +1,7 @@
 """What a job will do, as frozen records."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from vinr_cli.media.join import Fate
 from vinr_cli.media.read import MediaInfo, Timestamps
 from vinr_cli.media.write import Encoder
 from vinr_cli.plan.holds import Hold
-from vinr_cli.plan.job import JobSpec
+from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.plan.repeats import Cadence
 
 
@@ -55,6 +56,16 @@ class Worker:
     tiles: int
 
 
+class Target(Enum):
+    """Where the result of a job goes."""
+
+    FILE = auto()
+    PICTURES = auto()
+    """Files with numbers in a folder."""
+    PIPE = auto()
+    """Standard output."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything about a job that can be known without a network.
@@ -98,6 +109,13 @@ class Plan:
     aspect: Fraction = Fraction(1)
     tracks: tuple[Fate, ...] = ()
     worker: Worker | None = None
+
+    @property
+    def target(self) -> Target:
+        """Where the result goes."""
+        if self.spec.output == STDIO:
+            return Target.PIPE
+        return Target.PICTURES if self.encoder.container.pictures else Target.FILE
 
     @property
     def stored(self) -> tuple[int, int]:

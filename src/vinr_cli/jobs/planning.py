@@ -10,15 +10,16 @@ from vinr_cli.jobs.deblock import settle_deblocking
 from vinr_cli.jobs.plan import Plan, Window
 from vinr_cli.jobs.window import file_window
 from vinr_cli.media.base import (
-    CONTAINERS,
-    IMAGES,
-    MAX_WEBP_SIDE,
-    SQUARE,
-    STREAMED,
+    FALLBACKS,
+    FORMATS,
+    PIPED,
+    SUFFIXES,
+    Container,
     container_of,
+    default_suffix,
     named_after,
 )
-from vinr_cli.media.join import KEEP_ROTATION, Fate, Times, fates, needs_trial, told, try_encoder
+from vinr_cli.media.join import Fate, Times, fates, needs_trial, told, try_encoder
 from vinr_cli.media.read import (
     MediaInfo,
     Timestamps,
@@ -31,7 +32,7 @@ from vinr_cli.media.read import (
 from vinr_cli.media.write import Encoder, centred, choose, needs_even
 from vinr_cli.plan.holds import TOLD_SECONDS, require_bounded
 from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SizeRequest, SlowAudio
-from vinr_cli.plan.naming import default_suffix, output_name
+from vinr_cli.plan.naming import output_name
 from vinr_cli.plan.sizes import output_size
 from vinr_cli.plan.timeline import count_frames, output_rate, slow_factor
 
@@ -41,7 +42,6 @@ MAX_FRAMES = 2**31
 """Most output frames."""
 SQUARE_ENOUGH = Fraction(1, 100)
 """Pixels that differ by less from squares are squares: sides are whole numbers."""
-_FALLBACK_SUFFIXES = (".mkv", ".mov", ".mp4", ".webm")
 
 
 def plan_upscale(spec: JobSpec) -> Plan:
@@ -103,9 +103,10 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
         spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation
     )
     media, encoder, rotation = _turned(media, encoder)
-    if encoder.container == "webp" and max(size) > MAX_WEBP_SIDE:
-        cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
-        raise UsageError("webp", cause, "Choose another format.")
+    limit = encoder.container.max_side
+    if limit is not None and max(size) > limit:
+        cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {limit}"
+        raise UsageError(f"{encoder.container}", cause, "Choose another format.")
     extra = spec.encode.extra
     stored = size[::-1] if rotation % 180 else size
     if needs_trial(encoder, stored, extra):
@@ -154,7 +155,7 @@ def _turned(media: MediaInfo, encoder: Encoder) -> tuple[MediaInfo, Encoder, int
         The source with nothing left to turn, the encoder, and the degrees to turn by.
     """
     degrees = media.video.rotation
-    if not degrees or encoder.container in KEEP_ROTATION:
+    if not degrees or encoder.container.rotation:
         return media, encoder, 0
     return replace(media, video=replace(media.video, rotation=0)), centred(encoder), degrees
 
@@ -198,18 +199,20 @@ def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[st
         return None, choose(spec.encode, _streamed(spec), video.color, rate=rate)
     if spec.output is not None and not spec.output.is_dir():
         container = container_of(spec.output)
-        if spec.container is not None and CONTAINERS[f".{spec.container}"] != container:
-            cause = f"is not what the name {spec.output} says"
-            raise UsageError(f"--format {spec.container}", cause, "Leave it away.")
+        if spec.container is not None:
+            container = FORMATS[spec.container][0]
+            if spec.output.suffix.lower() not in container.suffixes:
+                cause = f"is not what the name {spec.output} says"
+                raise UsageError(f"--format {spec.container}", cause, "Leave it away.")
         return None, choose(spec.encode, container, video.color, rate=rate)
     if spec.container is not None:
-        suffix = f".{spec.container}"
-        return suffix, choose(spec.encode, CONTAINERS[suffix], video.color, rate=rate)
-    own = default_suffix(spec.input)
+        container, suffix = FORMATS[spec.container]
+        return suffix, choose(spec.encode, container, video.color, rate=rate)
+    names = (default_suffix(spec.input), *(row.suffixes[0] for row in FALLBACKS))
     refusal: UsageError | None = None
-    for suffix in dict.fromkeys((own, *_FALLBACK_SUFFIXES)):
+    for suffix in dict.fromkeys(names):
         try:
-            return suffix, choose(spec.encode, CONTAINERS[suffix], video.color, rate=rate)
+            return suffix, choose(spec.encode, SUFFIXES[suffix], video.color, rate=rate)
         except UsageError as error:  # an asked codec may need another container
             refusal = refusal or error
             if spec.encode.codec is None and not video.color.alpha:
@@ -217,13 +220,14 @@ def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[st
     raise refusal or UsageError(spec.input, "no container is possible")
 
 
-def _streamed(spec: JobSpec) -> str:
-    """Ffmpeg's name of the format for standard output."""
-    name = spec.container or next(iter(STREAMED))
-    if name not in STREAMED:
+def _streamed(spec: JobSpec) -> Container:
+    """The format for standard output."""
+    if spec.container is None:
+        return FALLBACKS[0]
+    if spec.container not in PIPED:
         cause = "cannot be written to standard output"
-        raise UsageError(f"--format {name}", cause, f"Use one of {', '.join(STREAMED)}.")
-    return STREAMED[name]
+        raise UsageError(f"--format {spec.container}", cause, f"Use one of {', '.join(PIPED)}.")
+    return PIPED[spec.container]
 
 
 def _output(
@@ -235,17 +239,19 @@ def _output(
     slow = spec.rate.value if spec.rate.kind is RateKind.SLOW_MOTION else None
     sides = spec.size.width is not None or spec.size.height is not None
     words = size if sides else spec.size.scale or Fraction(1)
+    suffix = suffix or default_suffix(spec.input)
     name = output_name(named_after(spec.input), words, rate, suffix, slow=slow)
-    if suffix == ".png":
+    pictures = SUFFIXES[suffix].pictures
+    if pictures:
         name = name.with_suffix("") / "%05d.png"
     if spec.output is None:
         return name
-    return spec.output / (name.parent.name if suffix == ".png" else "") / name.name
+    return spec.output / (name.parent.name if pictures else "") / name.name
 
 
 def _lost_times(encoder: Encoder, rate: Fraction | None) -> list[str]:
     """Pictures have a number and no time."""
-    if encoder.container != IMAGES or rate is not None:
+    if not encoder.container.pictures or rate is not None:
         return []
     return ["pictures have no times, and these come at a varying rate: --fps makes it constant"]
 
@@ -270,7 +276,7 @@ def sample_aspect(request: SizeRequest, video: VideoInfo, size: tuple[int, int])
 
 def _lost_shape(encoder: Encoder, aspect: Fraction, size: tuple[int, int]) -> list[str]:
     """Some formats show every pixel as a square; the network makes any size, so there is one."""
-    if encoder.container not in SQUARE or aspect == 1:
+    if encoder.container.pixel_aspect or aspect == 1:
         return []
     one = Fraction(1)
     width, height = round(size[0] * max(aspect, one)), round(size[1] / min(aspect, one))

@@ -10,12 +10,6 @@ from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
 STDIO = Path("-")
 """An input that is standard input, or an output that is standard output."""
 
-FORMATS = (
-    "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "gif", "y4m", "webp", "png",
-    "nut",
-)  # fmt: skip
-"""Formats that can be written, by their suffixes."""
-
 
 class RateKind(StrEnum):
     """How the output's frame times follow from the source's."""
@@ -119,8 +113,8 @@ class JobSpec:
         restart: Whether the parts of an earlier run are deleted instead of kept.
         work_dir: Folder for the work folder; None puts it beside the output.
         part_frames: Output frames of a part, about; 0 makes one part; None chooses.
-        container: Suffix of the output without its dot, where the output's name does not say it;
-            None for as usual.
+        container: What `--format` calls the format, where the output's name does not say it; None
+            for as usual.
     """
 
     input: Path

@@ -12,7 +12,7 @@ import pytest
 
 from vinr_cli.color.spec import ColorSpec
 from vinr_cli.errors import InputError, OutputError, VerificationError
-from vinr_cli.media.base.names import temporary_name
+from vinr_cli.media.base.names import container_of, temporary_name
 from vinr_cli.media.join.mux import finish
 from vinr_cli.media.join.reencode import sound_length
 from vinr_cli.media.join.verification import check
@@ -48,9 +48,8 @@ class Bench:
         rate: Fraction | None = None,
         codec: str | None = None,
     ) -> Path:
-        container = {".mkv": "matroska", ".ts": "mpegts"}.get(suffix, suffix[1:])
         options = EncodeOptions(codec=codec)
-        encoder = choose(options, container, ColorSpec(), rate=rate)
+        encoder = choose(options, container_of(Path(f"out{suffix}")), ColorSpec(), rate=rate)
         path = self.folder / f"part{suffix}"
         with FrameWriter(
             path, width=64, height=48, color=encoder.color, time_base=tick, rate=rate,

@@ -10,7 +10,7 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from vinr_cli.media.base.codecs import CONTAINERS
+from vinr_cli.media.base.containers import AVI, MP4, container_named
 from vinr_cli.media.join.mux import finish
 from vinr_cli.media.join.streams import Fate, changed_tracks, fates
 from vinr_cli.media.join.verification import check
@@ -46,10 +46,12 @@ def test_what_is_foretold_is_what_happens(
     codec = ("libvpx-vp9", "-deadline", "realtime") if form == "webm" else ("libx264", "-bf", "0")
     part = clip("part.mp4", "-c:v", *codec, seconds=2)
     source = probe(rich)
-    told = changed_tracks(source, form)
+    told = changed_tracks(source, container_named(form))
     done: list[str] = []
 
-    finish(part, source, tmp_path / "out", ffmpeg=ffmpeg, notices=done, container=form)
+    finish(
+        part, source, tmp_path / "out", ffmpeg=ffmpeg, notices=done, container=container_named(form)
+    )
 
     assert told == done
 
@@ -83,7 +85,7 @@ def test_subtitles_can_be_left_out(rich: Path, clip: Make, tmp_path: Path, ffmpe
     part = clip("part.mp4", "-c:v", "libx264", "-bf", "0", seconds=2)
     source = probe(rich)
 
-    told = changed_tracks(source, "mp4", left_out={"subtitle", "audio"})
+    told = changed_tracks(source, MP4, left_out={"subtitle", "audio"})
     kinds = finish(
         part, source, tmp_path / "out.mp4", audio=False, subtitles=False, ffmpeg=ffmpeg, notices=[]
     )
@@ -201,7 +203,7 @@ def test_metadata_of_a_drone_is_copied(clip: Make, tmp_path: Path, ffmpeg: Path)
         finish(part, source, tmp_path / name, shift=shift, ffmpeg=ffmpeg, notices=notices)
 
     assert notices == ["data stream 1 (klv) is not kept: mp4 cannot hold it"]
-    assert changed_tracks(source, "mp4") == notices
+    assert changed_tracks(source, MP4) == notices
     with av.open(tmp_path / "out.ts") as container:
         packets = [p for p in container.demux() if p.size]
         found = {k: [p for p in packets if p.stream.type == k] for k in ("video", "data")}
@@ -224,7 +226,7 @@ def test_chapters_survive_quicktime(
     for name in ("first", "second"):
         notices: list[str] = []
         media, out = probe(source), tmp_path / f"{name}.{suffix}"
-        foretold = fates(media, CONTAINERS[f".{suffix}"])
+        foretold = fates(media, container_named(suffix))
         streams = finish(part, media, out, ffmpeg=ffmpeg, notices=notices)
         check(
             out, frames=25, duration=Fraction(1), tolerance=Fraction(1, 100), size=(64, 48),
@@ -248,4 +250,4 @@ def test_chapters_that_a_format_has_not_are_told(make: Make, clip: Make, tmp_pat
         "source.mkv", "-i", f"file:{part}", "-i", f"file:{tmp_path / 'chapters.txt'}",
         "-map_chapters", "1", "-c", "copy",
     )  # fmt: skip
-    assert changed_tracks(probe(source), "avi") == ["chapters are not kept: avi has none"]
+    assert changed_tracks(probe(source), AVI) == ["chapters are not kept: avi has none"]

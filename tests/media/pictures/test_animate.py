@@ -7,10 +7,11 @@ import pytest
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix
 from vinr_cli.errors import EncoderError, UsageError
+from vinr_cli.media.base.containers import GIF, container_named
 from vinr_cli.media.join.mux import finish
 from vinr_cli.media.join.streams import changed_tracks
 from vinr_cli.media.join.verification import check
-from vinr_cli.media.pictures.animate import write_gif
+from vinr_cli.media.pictures.animate import render_film
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.reader import FrameReader
 from vinr_cli.media.write.encoders import choose
@@ -40,8 +41,8 @@ def test_what_a_gif_cannot_be_is_told_before(clip: Make) -> None:
     source = probe(clip("in.mp4", "-f", "lavfi", "-i", "sine=d=1"))
 
     with pytest.raises(UsageError, match="--fps 50"):
-        choose(EncodeOptions(), "gif", ColorSpec(), rate=Fraction(60))
-    assert changed_tracks(source, "gif") == ["audio stream 1 (aac) is not kept: gif cannot hold it"]
+        choose(EncodeOptions(), container_named("gif"), ColorSpec(), rate=Fraction(60))
+    assert changed_tracks(source, GIF) == ["audio stream 1 (aac) is not kept: gif cannot hold it"]
 
 
 def test_a_film_that_is_none_is_told(tmp_path: Path, ffmpeg: Path) -> None:
@@ -49,7 +50,7 @@ def test_a_film_that_is_none_is_told(tmp_path: Path, ffmpeg: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no film")
 
     with pytest.raises(EncoderError, match="cannot be made"):
-        write_gif(ffmpeg, tmp_path / "a.mp4", tmp_path / "a.gif")
+        render_film(ffmpeg, tmp_path / "a.mp4", tmp_path / "a.gif", GIF)
 
 
 @pytest.mark.parametrize("kind", ["yuv420p", "yuv444p10le", "gray"])
@@ -74,5 +75,7 @@ def test_what_y4m_cannot_be_is_told_before() -> None:
     rgb = ColorSpec(Chroma.RGB, Matrix.RGB, full_range=True, tagged_matrix="gbr")
 
     with pytest.raises(UsageError, match="variable"):
-        choose(EncodeOptions(), "yuv4mpegpipe", ColorSpec())
-    assert choose(EncodeOptions(), "yuv4mpegpipe", rgb, rate=Fraction(25)).pix_fmt == "yuv444p"
+        choose(EncodeOptions(), container_named("y4m"), ColorSpec())
+    assert (
+        choose(EncodeOptions(), container_named("y4m"), rgb, rate=Fraction(25)).pix_fmt == "yuv444p"
+    )

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from vinr_cli.media.lazy import door
 
 if TYPE_CHECKING:
-    from vinr_cli.media.join.mux import KEEP_ROTATION, finish
-    from vinr_cli.media.join.side_tracks import BARE, FileTracks, SideTracks, streams_along
+    from vinr_cli.media.join.mux import finish
+    from vinr_cli.media.join.side_tracks import FileTracks, SideTracks, streams_along
     from vinr_cli.media.join.sound import check_sound
-    from vinr_cli.media.join.stream_mux import Head, StreamMux, Target
+    from vinr_cli.media.join.stream_mux import Head, StreamMux, StreamTarget
     from vinr_cli.media.join.stream_writer import StreamWriter
     from vinr_cli.media.join.streams import Fate, fates, told
     from vinr_cli.media.join.times import Times
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 else:
     __getattr__ = door(
         __name__,
-        mux="KEEP_ROTATION finish",
-        side_tracks="BARE FileTracks SideTracks streams_along",
+        mux="finish",
+        side_tracks="FileTracks SideTracks streams_along",
         sound="check_sound",
-        stream_mux="Head StreamMux Target",
+        stream_mux="Head StreamMux StreamTarget",
         stream_writer="StreamWriter",
         streams="Fate fates told",
         times="Times",

@@ -24,22 +24,16 @@ from vinr_cli.color.spec import Chroma
 from vinr_cli.errors import EncoderError, OutputError
 from vinr_cli.media.base.alpha import TAG, carries_opacity, repair, tag_colours
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, reading, url, writing
-from vinr_cli.media.base.codecs import RENDERED, container_of
+from vinr_cli.media.base.containers import Comment, Container
+from vinr_cli.media.base.names import container_of
 from vinr_cli.media.base.opening import codec_name, open_input
 from vinr_cli.media.base.pixel_formats import FULL
 from vinr_cli.media.join.chapters import moved_chapters
 from vinr_cli.media.join.film import Film, read_film
-from vinr_cli.media.join.reencode import (
-    SCRATCH_OF,
-    SUBTITLE_OF,
-    audio_codec,
-    convert_audio,
-    convert_subtitle,
-)
-from vinr_cli.media.join.timecode import TIMECODE_FORMATS, moved
+from vinr_cli.media.join.reencode import convert_audio, convert_subtitle
+from vinr_cli.media.join.timecode import moved
 from vinr_cli.media.join.times import ONE, ZERO, Times, clock_base
 from vinr_cli.media.join.tracks import (
-    NO_START,
     START_SLACK,
     TEXT_SUBTITLES,
     Timed,
@@ -58,17 +52,13 @@ from vinr_cli.media.join.tracks import (
     why_convert,
     why_not,
 )
-from vinr_cli.media.pictures.animate import write_gif, write_webp, write_y4m
-from vinr_cli.media.pictures.comments import comment_gif, comment_webp
+from vinr_cli.media.pictures.animate import render_film
+from vinr_cli.media.pictures.comments import put_comment
 from vinr_cli.media.read.info import MediaInfo
 from vinr_cli.media.write.encoder_colors import RANGE_APART
 
-KEEP_ROTATION = frozenset({"mp4", "mov", "matroska", "webm"})
-"""Formats that can say that a picture is to be turned."""
 MAX_MOVIE_SCALE = 1_000_000
 """Finest unit that MP4's edit lists are given, per second."""
-_RENDERERS = {"gif": write_gif, "webp": write_webp, "yuv4mpegpipe": write_y4m}
-_COMMENTS = {"gif": comment_gif, "webp": comment_webp}
 
 
 def finish(
@@ -85,7 +75,7 @@ def finish(
     ffmpeg: Path,
     notices: list[str],
     last_duration: Fraction | None = None,
-    container: str | None = None,
+    container: Container | None = None,
 ) -> tuple[str, ...]:
     """Write the result: the parts' video and what the container can hold of the source.
 
@@ -109,7 +99,7 @@ def finish(
         notices: Takes a line for each stream that is converted or left out.
         last_duration: How long the last frame is shown, in seconds; None repeats the interval
             before it.
-        container: ffmpeg's name of the format; None takes it from the target's suffix.
+        container: The format; None takes it from the target's suffix.
 
     Returns:
         The kinds of the target's streams: video, audio, subtitle, attachment.
@@ -121,7 +111,7 @@ def finish(
         UsageError: If the target's suffix names no format.
     """
     form = container or container_of(target)
-    if form in RENDERED.values():
+    if form.rendering:
         with writing(target), tempfile.TemporaryDirectory(dir=target.parent) as folder:
             film_file = Path(folder) / "film.mp4"
             finish(
@@ -129,14 +119,14 @@ def finish(
                 kept_span=kept_span, stretch=stretch, ffmpeg=ffmpeg, notices=[],
                 last_duration=last_duration,
             )  # fmt: skip
-            _RENDERERS[form](ffmpeg, film_file, target)
-            for text in (tags or {}).values() if form in _COMMENTS else ():
-                _COMMENTS[form](target, text)
+            render_film(ffmpeg, film_file, target, form)
+            for text in (tags or {}).values() if form.comment is Comment.AFTERWARDS else ():
+                put_comment(target, text)
         return ("video",)
     with writing(target), ExitStack() as stack:
         film = read_film([video] if isinstance(video, Path) else video)
         base = film.origin
-        if form not in NO_START:
+        if form.starts:
             base = clock_base(source, film.origin, shift, kept_span)
         times = Times(film.origin, shift, stretch or ONE, base, kept_span)
         mux = _Mux(
@@ -157,7 +147,7 @@ class _Mux:
     stack: ExitStack
     source: MediaInfo
     target: Path
-    form: str
+    form: Container
     ffmpeg: Path
     notices: list[str]
     times: Times
@@ -184,7 +174,7 @@ class _Mux:
             end = self.times.origin + (pts[-1] + final) * tb - self.times.base
             chapters = moved_chapters(source.chapters(), self.times, end)
             out.set_chapters(chapters)
-            self.listed = bool(chapters) and self.form in ("mov", "mp4")
+            self.listed = bool(chapters) and self.form.chapter_track
         out.metadata.update(self.tags)
         for _, packet in heapq.merge(*self.flows, key=_by_time):
             out.mux(packet)
@@ -195,12 +185,13 @@ class _Mux:
 
     def _open_target(self, tb: Fraction) -> OutputContainer:
         """The target, with options that keep times exact."""
-        options = {}
-        if self.form in ("mp4", "mov"):
+        options = dict(self.form.options)
+        if self.form.movie_scale:
             # Edit lists count in the movie's unit: the video's own makes them exact.
-            scale = str(min(tb.denominator, MAX_MOVIE_SCALE))
-            options = {"movflags": "+faststart", "movie_timescale": scale}
-        container = av.open(url(self.target), "w", format=self.form, container_options=options)
+            options["movie_timescale"] = str(min(tb.denominator, MAX_MOVIE_SCALE))
+        container = av.open(
+            url(self.target), "w", format=self.form.muxer, container_options=options
+        )
         return self.stack.enter_context(container)
 
     def _add_picture(
@@ -226,12 +217,12 @@ class _Mux:
         self._count_frames(picture, source, rate)
         if rate is not None:
             picture.codec_context.framerate = rate
-            if self.form == "avi":
+            if self.form.frame_ticks:
                 picture.time_base = 1 / rate
-        elif self.form == "avi":
-            raise OutputError(self.target, "AVI cannot hold a variable frame rate")
-        if codec_name(video) == "hevc" and self.form in ("mp4", "mov"):
-            picture.codec_context.codec_tag = "hvc1"
+        elif not self.form.variable:
+            raise OutputError(self.target, f"{self.form} cannot hold a variable frame rate")
+        if codec_name(video) == "hevc" and self.form.hevc_tag:
+            picture.codec_context.codec_tag = self.form.hevc_tag
         self._mark_rotation(picture)
         return picture
 
@@ -240,7 +231,7 @@ class _Mux:
         color = self.source.video.color
         layout = video.codec_context.format
         rgb = color.chroma is Chroma.RGB or (layout is not None and layout.is_rgb)
-        apart = codec_name(video) in RANGE_APART and self.form == "matroska"
+        apart = codec_name(video) in RANGE_APART and self.form.range
         return apart and color.full_range and not rgb
 
     def _count_frames(
@@ -251,19 +242,19 @@ class _Mux:
         info = self.source.video
         if label is None and source is not None:
             label = next((s.metadata["timecode"] for s in source.streams if is_timecode(s)), None)
-        if label is None or rate is None or self.form not in TIMECODE_FORMATS:
+        if label is None or rate is None or not self.form.timecode:
             return
         span, first = self.times.kept_span, (info.start_pts or 0) * info.time_base
         later = ZERO if span is None else max(span[0] - first, ZERO)
         new = moved(label, info.rate or rate, rate, later)
         if new is not None:
             picture.metadata["timecode"] = new
-            self.counted = self.form in ("mov", "mp4")
+            self.counted = self.form.timecode_track
 
     def _mark_rotation(self, picture: VideoStream) -> None:
         """Keep the rotation as a mark, so that the result is shown upright."""
         degrees = self.source.video.rotation
-        if degrees and self.form in KEEP_ROTATION:
+        if degrees and self.form.rotation:
             picture.set_display_rotation(-degrees)
         elif degrees:
             self.notices.append(
@@ -335,7 +326,7 @@ class _Mux:
     def _attach(self, out: OutputContainer, stream: AttachmentStream) -> None:
         """Copy an attached file, such as a font."""
         name = stream.metadata.get("filename", f"attachment-{stream.index}")
-        if self.form != "matroska":
+        if not self.form.attachments:
             self.notices.append(f"attachment {name} is not kept: only mkv holds attachments")
             return
         out.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
@@ -346,17 +337,16 @@ class _Mux:
         why = why_convert(self.source, self.form, stream, self.times, stretched=stretched)
         if not why:
             step = packet_length(stream)
-            first = -START_SLACK if self.form in NO_START else None
+            first = None if self.form.starts else -START_SLACK
             copy = add_copy(out, stream)
             copied[stream.index] = Track(stream, copy, self.times, step, earliest=first)
             return
         info = next(t for t in self.source.tracks if t.index == stream.index)
         channels = info.channels or 2
-        codec = audio_codec(self.form)
         span = self.times.kept_span or (None, None)
         start = info.start or ZERO
         begin = self.times(start if span[0] is None else max(start, span[0]))
-        lead = begin if self.form in NO_START else ZERO
+        lead = ZERO if self.form.starts else begin
 
         def convert(scratch: Path) -> None:
             convert_audio(
@@ -364,8 +354,7 @@ class _Mux:
                 self.source.path,
                 stream.index,
                 scratch,
-                form=SCRATCH_OF.get(self.form, "mp4"),
-                codec=codec,
+                conversion=self.form.sound,
                 channels=channels,
                 stretch=self.times.stretch,
                 start=span[0],
@@ -374,6 +363,7 @@ class _Mux:
             )
 
         times = Times(shift=lead - begin)
+        codec = self.form.sound.codec
         self._add_converted(out, stream, convert, codec=codec, why=why, times=times)
 
     def _add_subtitle(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:
@@ -381,15 +371,17 @@ class _Mux:
         if holds(self.form, stream):
             copied[stream.index] = Track(stream, add_copy(out, stream), self.times)
             return
-        codec = SUBTITLE_OF.get(self.form)
-        if codec is None or codec_name(stream) not in TEXT_SUBTITLES:
+        conversion = self.form.subtitles
+        if conversion is None or codec_name(stream) not in TEXT_SUBTITLES:
             self.notices.append(f"{describe(stream)} is not kept: {self.form} cannot hold it")
             return
 
         def convert(scratch: Path) -> None:
-            convert_subtitle(self.ffmpeg, self.source.path, stream.index, scratch, codec=codec)
+            convert_subtitle(
+                self.ffmpeg, self.source.path, stream.index, scratch, conversion=conversion
+            )
 
-        why = f"does not fit into {self.form}"
+        why, codec = f"does not fit into {self.form}", conversion.codec
         self._add_converted(out, stream, convert, codec=codec, why=why, times=self.times)
 
     def _add_converted(

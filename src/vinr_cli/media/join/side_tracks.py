@@ -12,7 +12,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, AnyPacket
-from vinr_cli.media.base.codecs import IMAGES
+from vinr_cli.media.base.containers import Container
 from vinr_cli.media.base.opening import codec_name
 from vinr_cli.media.join.streams import Fate, chapters_fate
 from vinr_cli.media.join.times import ONE, Times
@@ -26,10 +26,6 @@ from vinr_cli.media.join.tracks import (
 )
 from vinr_cli.media.read.info import MediaInfo
 
-BARE = frozenset({"yuv4mpegpipe"})
-"""Formats of pipes that hold one video and nothing else: ffmpeg writes them by itself."""
-
-_SPOKEN = {"yuv4mpegpipe": "y4m", IMAGES: "a folder of pictures"}
 _AAC_RATES = (
     96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
 )  # fmt: skip
@@ -39,7 +35,7 @@ _AAC_RATES = (
 def streams_along(
     container: InputContainer,
     source: MediaInfo,
-    form: str,
+    target: Container,
     *,
     left_out: Collection[str] = (),
     stretched: bool = False,
@@ -50,7 +46,7 @@ def streams_along(
     Args:
         container: The source, opened.
         source: The source's description.
-        form: ffmpeg's name of the target's format.
+        target: The target's format.
         left_out: Kinds of streams (audio, subtitle) that the user does not want.
         stretched: Whether sound would have to be stretched.
         piped: Whether the target is a pipe, in which nothing can be written again later.
@@ -63,25 +59,25 @@ def streams_along(
         if stream.type in left_out:
             found.append(Fate(describe(stream), "is left out", quiet=True))
             continue
-        why = _why_not(form, stream, stretched=stretched, piped=piped)
+        why = _why_not(target, stream, stretched=stretched, piped=piped)
         found.append(Fate(describe(stream), f"is not kept{why}" if why else ""))
         if not why:
             along.append(stream)
-    return along, (*found, *chapters_fate(container, form))
+    return along, (*found, *chapters_fate(container, target))
 
 
-def _why_not(form: str, stream: Stream, *, stretched: bool, piped: bool) -> str:
+def _why_not(target: Container, stream: Stream, *, stretched: bool, piped: bool) -> str:
     """Why a stream cannot come along, with a colon before it; empty if it can."""
     if isinstance(stream, AttachmentStream):
-        return "" if form == "matroska" else ": only mkv holds attachments"
+        return "" if target.attachments else ": only mkv holds attachments"
     picture = stream.disposition & Disposition.attached_pic
     if stream.type not in ("audio", "subtitle") and not picture:
         return ": only sound, subtitles and pictures are"
     if stream.type == "audio" and stretched:
         return ": sound is not stretched in a stream"
-    held = form not in BARE | {IMAGES} and (holds(form, stream) or _is_bare_aac(stream))
-    if not (held and _takes(form, stream, _Nowhere() if piped else BytesIO())):
-        return f": {_SPOKEN.get(form, form)} cannot hold it, and nothing is converted in a stream"
+    held = not (target.bare or target.pictures) and (holds(target, stream) or _is_bare_aac(stream))
+    if not (held and _takes(target, stream, _Nowhere() if piped else BytesIO())):
+        return f": {target} cannot hold it, and nothing is converted in a stream"
     return ""
 
 
@@ -93,10 +89,11 @@ class _Nowhere:
         return len(data)
 
 
-def _takes(form: str, stream: Stream, file: "_Nowhere | BytesIO") -> bool:
+def _takes(target: Container, stream: Stream, file: "_Nowhere | BytesIO") -> bool:
     """Whether a format can begin with a stream in a file of this kind."""
     try:
-        with av.open(file, "w", format=form) as trial:
+        options = dict(target.options) if target.piped else {}
+        with av.open(file, "w", format=target.muxer, container_options=options) as trial:
             _add_along(trial, stream)
             trial.start_encoding()
     except LIBRARY_ERRORS:

@@ -20,13 +20,14 @@ from av.video.stream import VideoStream
 from vinr_cli.color.spec import ColorSpec, output_tags
 from vinr_cli.media.base.alpha import DECODERS, TAG, repair
 from vinr_cli.media.base.borders import AnyPacket, reading, url, writing
+from vinr_cli.media.base.containers import Container
 from vinr_cli.media.base.opening import codec_name
 from vinr_cli.media.base.pipe import STDOUT_NAME, Outlet
 from vinr_cli.media.base.pixel_formats import FULL, MATRICES, PRIMARIES, STUDIO, TRANSFERS
 from vinr_cli.media.join.chapters import moved_chapters
-from vinr_cli.media.join.mux import KEEP_ROTATION, MAX_MOVIE_SCALE
+from vinr_cli.media.join.mux import MAX_MOVIE_SCALE
 from vinr_cli.media.join.side_tracks import SideTracks
-from vinr_cli.media.join.timecode import TIMECODE_FORMATS, moved
+from vinr_cli.media.join.timecode import moved
 from vinr_cli.media.join.times import ONE, ZERO, Times, clock_base
 from vinr_cli.media.join.tracks import add_copy, kept_tags
 from vinr_cli.media.read.info import MediaInfo
@@ -37,10 +38,6 @@ if TYPE_CHECKING:  # a type of the stubs alone
 
 _NO_WAIT = {"probesize": "65536", "analyzeduration": "1"}
 """For the encoder's packets: its header says all that is needed."""
-_PROMPT = {"flush_packets": "1", "max_interleave_delta": "500000"}
-"""For every container: hand packets on, and do not wait for a stream that is silent for 0.5 s."""
-_PROMPT_OF = {"matroska": {"cluster_time_limit": "250"}, "webm": {"cluster_time_limit": "250"}}
-"""A Matroska cluster is written when it is whole; this is its length in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +67,12 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Target:
+class StreamTarget:
     """What a `StreamMux` writes.
 
     Attributes:
         file: A path, or standard output.
-        form: ffmpeg's name of the format.
+        form: Its format.
         source: The source's description.
         side: Its other streams.
         tags: What the container says of how it was made.
@@ -87,7 +84,7 @@ class Target:
     """
 
     file: Path | Outlet
-    form: str
+    form: Container
     source: MediaInfo
     side: SideTracks
     tags: dict[str, str]
@@ -112,7 +109,7 @@ class StreamMux:
         frames: Video packets written.
     """
 
-    def __init__(self, target: Target, origin: Fraction, first: Fraction) -> None:
+    def __init__(self, target: StreamTarget, origin: Fraction, first: Fraction) -> None:
         shift = first - origin
         self._target = target
         base = clock_base(target.source, origin, shift, target.kept_span)
@@ -158,11 +155,11 @@ class StreamMux:
     def _open(self, tick: Fraction) -> OutputContainer:
         target = self._target
         file: Any = target.file if isinstance(target.file, Outlet) else url(target.file)
-        options = _PROMPT | _PROMPT_OF.get(target.form, {})
-        if target.form in ("mp4", "mov"):
-            scale = str(min(tick.denominator, MAX_MOVIE_SCALE))  # as `mux` does: exact edit lists
-            options = {"movflags": "+faststart", "movie_timescale": scale}
-        return av.open(file, "w", format=target.form, container_options=options)
+        options = {**target.form.prompt, **target.form.options}
+        if target.form.movie_scale:
+            scale = min(tick.denominator, MAX_MOVIE_SCALE)  # as `mux` does: exact edit lists
+            options["movie_timescale"] = str(scale)
+        return av.open(file, "w", format=target.form.muxer, container_options=options)
 
     def _add_picture(self, out: OutputContainer, video: VideoStream) -> VideoStream:
         target = self._target
@@ -176,13 +173,13 @@ class StreamMux:
             picture.metadata[TAG] = "1"
         if target.rate is not None:
             picture.codec_context.framerate = target.rate
-            if target.form == "avi":
+            if target.form.frame_ticks:
                 picture.time_base = 1 / target.rate
         _tag(picture.codec_context, target.color)
-        if codec_name(video) == "hevc" and target.form in ("mp4", "mov"):
-            picture.codec_context.codec_tag = "hvc1"
+        if codec_name(video) == "hevc" and target.form.hevc_tag:
+            picture.codec_context.codec_tag = target.form.hevc_tag
         degrees = target.source.video.rotation
-        if degrees and target.form in KEEP_ROTATION:
+        if degrees and target.form.rotation:
             picture.set_display_rotation(-degrees)
         return picture
 
@@ -190,7 +187,7 @@ class StreamMux:
         """Give the picture the source's timecode at its own rate."""
         target, info = self._target, self._target.source.video
         label = picture.metadata.pop("timecode", None) or picture.metadata.pop("TIMECODE", None)
-        if label is None or target.rate is None or target.form not in TIMECODE_FORMATS:
+        if label is None or target.rate is None or not target.form.timecode:
             return
         first = (info.start_pts or 0) * info.time_base
         span = target.kept_span

@@ -7,10 +7,8 @@ from av.container import InputContainer
 from av.stream import AttachmentStream, Stream
 
 from vinr_cli.media.base.borders import reading
-from vinr_cli.media.base.codecs import IMAGES, RENDERED
+from vinr_cli.media.base.containers import Container
 from vinr_cli.media.base.opening import codec_name, open_input
-from vinr_cli.media.join.reencode import SUBTITLE_OF, audio_codec
-from vinr_cli.media.join.timecode import TIMECODE_FORMATS
 from vinr_cli.media.join.times import Times
 from vinr_cli.media.join.tracks import (
     TEXT_SUBTITLES,
@@ -22,11 +20,6 @@ from vinr_cli.media.join.tracks import (
     why_not,
 )
 from vinr_cli.media.read.info import MediaInfo
-
-_FILE = {form: row for row, form in RENDERED.items()} | {IMAGES: "a folder of pictures"}
-"""What people call the formats that hold nothing but pictures."""
-CHAPTER_FORMATS = frozenset({"mp4", "mov", "matroska", "webm", "nut"})
-"""Formats whose muxers write chapters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ class Fate:
 
 def fates(
     source: MediaInfo,
-    form: str,
+    target: Container,
     *,
     left_out: Collection[str] = (),
     stretched: bool = False,
@@ -61,7 +54,7 @@ def fates(
 
     Args:
         source: The source, from `probe`.
-        form: ffmpeg's name of the target's format.
+        target: The target's format.
         left_out: Kinds of streams (audio, subtitle) that the user does not want.
         stretched: Whether sound is stretched.
         times: How the source's times become times from the first frame on; None leaves them.
@@ -85,30 +78,30 @@ def fates(
             if stream.type in left_out:
                 found.append(Fate(describe(stream), "is left out", quiet=True))
                 continue
-            text = _fate(source, form, stream, stretched=stretched, times=clock, steady=steady)
+            text = _fate(source, target, stream, stretched=stretched, times=clock, steady=steady)
             counted = is_timecode(stream) and not text
             text = "is counted on at the new rate" if counted else text
             found.append(Fate(_name(stream), text, quiet=counted))
-        found += chapters_fate(container, form)
+        found += chapters_fate(container, target)
     return tuple(found)
 
 
-def chapters_fate(container: InputContainer, form: str) -> list[Fate]:
+def chapters_fate(container: InputContainer, target: Container) -> list[Fate]:
     """What becomes of a source's chapters; nothing if it has none.
 
     Args:
         container: The source, opened.
-        form: ffmpeg's name of the target's format.
+        target: The target's format.
     """
     if not container.chapters():
         return []
-    lost = "" if form in CHAPTER_FORMATS else f"are not kept: {_FILE.get(form, form)} has none"
+    lost = "" if target.chapters else f"are not kept: {target} has none"
     return [Fate("chapters", lost)]
 
 
 def changed_tracks(
     source: MediaInfo,
-    form: str,
+    target: Container,
     *,
     left_out: Collection[str] = (),
     stretched: bool = False,
@@ -122,8 +115,9 @@ def changed_tracks(
     Raises:
         InputError: If the source cannot be opened.
     """
-    found = fates(source, form, left_out=left_out, stretched=stretched, times=times, steady=steady)
-    return told(found)
+    return told(
+        fates(source, target, left_out=left_out, stretched=stretched, times=times, steady=steady)
+    )
 
 
 def told(found: Iterable[Fate]) -> list[str]:
@@ -139,32 +133,37 @@ def _name(stream: Stream) -> str:
 
 
 def _fate(
-    source: MediaInfo, form: str, stream: Stream, *, stretched: bool, times: Times, steady: bool
+    source: MediaInfo,
+    target: Container,
+    stream: Stream,
+    *,
+    stretched: bool,
+    times: Times,
+    steady: bool,
 ) -> str:
     """What happens to one stream, as `Fate.text`."""
-    if form in _FILE:
-        return f"is not kept: {_FILE[form]} cannot hold it"
+    if target.alone:
+        return f"is not kept: {target} cannot hold it"
     if isinstance(stream, AttachmentStream):
-        return "" if form == "matroska" else "is not kept: only mkv holds attachments"
+        return "" if target.attachments else "is not kept: only mkv holds attachments"
     if stream.type == "audio":
-        why = why_convert(source, form, stream, times, stretched=stretched)
-        return f"{why}: converted to {audio_codec(form)}" if why else ""
+        why = why_convert(source, target, stream, times, stretched=stretched)
+        return f"{why}: converted to {target.sound.codec}" if why else ""
     if stream.type == "subtitle":
-        return "" if holds(form, stream) else _subtitle(form, stream)
+        return "" if holds(target, stream) else _subtitle(target, stream)
     if is_timecode(stream):
-        return _timecode(form, steady=steady)
-    why = why_not(source, form, stream, times)
+        return _timecode(target, steady=steady)
+    why = why_not(source, target, stream, times)
     return f"is not kept: {why}" if why else ""
 
 
-def _timecode(form: str, *, steady: bool) -> str:
-    if form not in TIMECODE_FORMATS:
-        return f"is not kept: {form} cannot hold a timecode"
+def _timecode(target: Container, *, steady: bool) -> str:
+    if not target.timecode:
+        return f"is not kept: {target} cannot hold a timecode"
     return "" if steady else "is not kept: a timecode needs a constant rate"
 
 
-def _subtitle(form: str, stream: Stream) -> str:
-    codec = SUBTITLE_OF.get(form)
-    if codec is None or codec_name(stream) not in TEXT_SUBTITLES:
-        return f"is not kept: {form} cannot hold it"
-    return f"does not fit into {form}: converted to {codec}"
+def _subtitle(target: Container, stream: Stream) -> str:
+    if target.subtitles is None or codec_name(stream) not in TEXT_SUBTITLES:
+        return f"is not kept: {target} cannot hold it"
+    return f"does not fit into {target}: converted to {target.subtitles.codec}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
+from vinr_cli.media.base.containers import has_own_clock
 from vinr_cli.media.read.info import MediaInfo
 
 ZERO, ONE = Fraction(0), Fraction(1)
@@ -80,10 +81,6 @@ class Coding:
         return self.pts[index - self.delay]
 
 
-_OWN_CLOCK = frozenset({"mpegts", "mpeg", "asf"})
-"""Formats with a broadcast's clock, whose first time is arbitrary: the result starts at zero."""
-
-
 def clock_base(
     source: MediaInfo,
     origin: Fraction,
@@ -92,9 +89,11 @@ def clock_base(
 ) -> Fraction:
     """Seconds to take off all times, of sound and picture alike.
 
+    The first time of a source with a clock of its own is arbitrary: the result starts at zero.
+
     A first frame before zero moves to zero, because containers hide what lies before it.
     """
-    if origin < 0 or source.container not in _OWN_CLOCK:
+    if origin < 0 or not has_own_clock(source.container):
         return min(origin, ZERO)
     starts = [t.start - shift for t in source.tracks if t.kind == "audio" and t.start is not None]
     if kept_span is not None:

@@ -12,6 +12,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Disposition, Stream
 
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, AnyPacket, reading, words_of
+from vinr_cli.media.base.containers import Container, is_quicktime
 from vinr_cli.media.base.opening import codec_name, open_input
 from vinr_cli.media.join.times import ONE, Coding, Times
 from vinr_cli.media.read.info import MediaInfo
@@ -21,19 +22,8 @@ Timed = tuple[float, AnyPacket]
 
 TEXT_SUBTITLES = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
 
-NO_START = frozenset({"avi"})
-"""Formats in which every track starts at once."""
 START_SLACK = Fraction(1, 1000)
 """Seconds by which a track may start off the picture where a format cannot say when it starts."""
-_TS_AUDIO = frozenset({"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"})
-"""Sound that players find in MPEG-TS; the muxer would take any and mark it as private data."""
-_TS_VIDEO = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
-_TS_DATA = frozenset({"klv", "timed_id3"})
-_DATA_FORMATS = frozenset({"mpegts", "nut"})
-"""Formats whose data streams are found again by what they hold. Other muxers take any packets and
-write no word of what they are."""
-_NOT_PLAYED_IN_MP4 = frozenset({"vorbis"})
-"""Sound that the muxer takes and most players do not find."""
 _STALE = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "SOURCE_ID")
 """Starts of Matroska's tags about one encoding of a stream; wrong for another."""
 _NOT_COPIED = frozenset(
@@ -123,13 +113,13 @@ def packet_length(stream: Stream) -> Fraction | None:
 
 
 def why_convert(
-    source: MediaInfo, form: str, stream: Stream, times: Times, *, stretched: bool
+    source: MediaInfo, container: Container, stream: Stream, times: Times, *, stretched: bool
 ) -> str:
     """Why a sound track cannot be copied; empty if it can.
 
     Args:
         source: The source.
-        form: ffmpeg's name of the result's format.
+        container: The result's format.
         stream: The track.
         times: How its times become times from the first frame on.
         stretched: Whether sound is stretched.
@@ -139,10 +129,10 @@ def why_convert(
     """
     if stretched:
         return "is stretched"
-    if not holds(form, stream):
-        return f"does not fit into {form}"
-    if form in NO_START and not _starts_together(source.path, stream, times):
-        return f"does not start with the picture, which {form} cannot say"
+    if not holds(container, stream):
+        return f"does not fit into {container}"
+    if not container.starts and not _starts_together(source.path, stream, times):
+        return f"does not start with the picture, which {container} cannot say"
     return ""
 
 
@@ -159,20 +149,20 @@ def _starts_together(path: Path, stream: Stream, times: Times) -> bool:
     return False
 
 
-def why_not(source: MediaInfo, form: str, stream: Stream, times: Times) -> str:
+def why_not(source: MediaInfo, container: Container, stream: Stream, times: Times) -> str:
     """Why a further video, a cover picture or data cannot be copied; empty if it can.
 
     Args:
         source: The source.
-        form: ffmpeg's name of the result's format.
+        container: The result's format.
         stream: The stream.
         times: How its times become those of the result.
 
     Raises:
         InputError: If the source cannot be opened.
     """
-    if not holds(form, stream):
-        return f"{form} cannot hold it"
+    if not holds(container, stream):
+        return f"{container} cannot hold it"
     if is_moving(stream) and not coding_of(source.path, stream, times).pts:
         return "it is empty"
     return ""
@@ -230,17 +220,15 @@ def packets_of(
             yield timed
 
 
-def holds(form: str, stream: Stream) -> bool:
+def holds(container: Container, stream: Stream) -> bool:
     """Whether a format can hold a stream as it is, found by writing a header to memory."""
     name = codec_name(stream)
-    if stream.type == "data" and (form not in _DATA_FORMATS or not name):
+    if stream.type == "data" and not (container.data and name):
         return False
-    if form == "mpegts" and name not in _TS_AUDIO | _TS_VIDEO | _TS_DATA:
-        return False
-    if form in ("mp4", "mov") and name in _NOT_PLAYED_IN_MP4:
+    if name in container.unread or (container.copied is not None and name not in container.copied):
         return False
     try:
-        with av.open(BytesIO(), "w", format=form) as trial:
+        with av.open(BytesIO(), "w", format=container.muxer) as trial:
             add_copy(trial, stream)
             trial.start_encoding()
     except LIBRARY_ERRORS:
@@ -282,7 +270,7 @@ def is_chapter_list(stream: Stream) -> bool:
     """Whether a stream is QuickTime's list of chapters, which are read and written as such."""
     container = cast(InputContainer, stream.container)
     listed = stream.type == "data" and codec_name(stream) == "bin_data"
-    return listed and "mov" in container.format.name.split(",") and bool(container.chapters())
+    return listed and is_quicktime(container.format.name) and bool(container.chapters())
 
 
 def scratch_name(folder: Path, stream: Stream) -> Path:
