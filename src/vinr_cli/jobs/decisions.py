@@ -15,6 +15,7 @@ from vinr_cli.jobs.disk import bytes_needed
 from vinr_cli.jobs.plan import Plan
 from vinr_cli.jobs.planning import odd_times
 from vinr_cli.media.base import Comment
+from vinr_cli.media.join import Act, name_of, outcome
 from vinr_cli.media.pictures import FIRST_NUMBER
 from vinr_cli.media.read import PICTURES
 from vinr_cli.media.write import (
@@ -255,9 +256,9 @@ def _streams(plan: Plan) -> Iterator[Decision]:
     slow = plan.spec.rate.kind is RateKind.SLOW_MOTION
     if slow and any(track.kind == "audio" for track in plan.media.tracks):
         yield Decision("sound", f"{plan.spec.slow_audio.value}, for slow motion")
-    for fate in plan.tracks:
-        text = fate.text.removeprefix("is ").removeprefix("are ") or "copied"
-        yield Decision(fate.name, text, f"{fate.name} {text}" if fate.text else "")
+    for track in plan.tracks:
+        name, text = name_of(track), outcome(track)
+        yield Decision(name, text, "" if track.act is Act.COPY else f"{name} {text}")
 
 
 def _fps(rate: Fraction) -> str:

@@ -25,8 +25,9 @@ from vinr_cli.jobs.target import require_target
 from vinr_cli.media.base import NAME_BYTES
 from vinr_cli.media.join import check, check_sound, finish
 from vinr_cli.media.pictures import check_webp
-from vinr_cli.plan.job import JobSpec, RateKind, SlowAudio
+from vinr_cli.plan.job import JobSpec
 from vinr_cli.plan.segments import choose_grid
+from vinr_cli.plan.timeline import slow_factor
 
 if TYPE_CHECKING:
     from vinr_cli.jobs.render import Rendered, Workshop
@@ -295,26 +296,23 @@ def _assemble(
 ) -> None:
     """Put the picture and the source's other tracks together, and read the result back."""
     spec = plan.spec
-    slow = spec.rate.kind is RateKind.SLOW_MOTION
     notices: list[str] = []
     streams = finish(
         parts,
         plan.media,
         whole,
-        audio=spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP),
-        subtitles=spec.subtitles,
+        decisions=plan.tracks,
         tags=tags(plan),
         shift=ending.shift,
         kept_span=plan.window.kept_span,
-        stretch=spec.rate.value if slow else None,
+        stretch=slow_factor(spec.rate),
         ffmpeg=plan.encoder.ffmpeg,
         notices=notices,
         last_duration=ending.last_hold,
         container=plan.encoder.container,
     )
     for text in notices:
-        if text not in plan.notices:
-            report(Notice(text, str(spec.input)))
+        report(Notice(text, str(spec.input)))
     if not plan.encoder.container.decodes:
         frames, duration = ending.frames_out, ending.duration
         check_webp(whole, frames=frames, duration=duration, size=plan.stored)

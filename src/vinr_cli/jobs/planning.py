@@ -19,9 +19,10 @@ from vinr_cli.media.base import (
     default_suffix,
     named_after,
 )
-from vinr_cli.media.join import Fate, Times, fates, needs_trial, told, try_encoder
+from vinr_cli.media.join import Times, Wishes, decide, needs_trial, notices, try_encoder
 from vinr_cli.media.read import (
     MediaInfo,
+    StreamSource,
     Timestamps,
     VideoInfo,
     dropping_alpha,
@@ -78,7 +79,13 @@ def refuse_request(spec: JobSpec) -> None:
         raise UsageError(_RATE_OPTIONS[spec.rate.kind], f"{spec.rate.value} is not positive")
 
 
-def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window: Window) -> Plan:
+def settle_plan(
+    spec: JobSpec,
+    media: MediaInfo,
+    timestamps: Timestamps,
+    window: Window,
+    stream: StreamSource | None = None,
+) -> Plan:
     """Settle everything that follows from the source.
 
     Args:
@@ -86,6 +93,7 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
         media: What the source is.
         timestamps: When its frames are shown; none where that is not known before they come.
         window: Which of them are used; its `frames` are 0 where nobody knows how many.
+        stream: The source where it is read once.
 
     Raises:
         UsageError: an option that cannot be, alone, with another, or for this input.
@@ -114,7 +122,9 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
     aspect = sample_aspect(spec.size, video, size)
     bounds = (window.start_pts, window.end_pts)
     clock = _clock(window, timestamps, media.video)
-    tracks = _tracks(spec, media, encoder, clock, steady=rate is not None)
+    wishes = _wishes(spec, clock, steady=rate is not None)
+    opened = None if stream is None else stream.container
+    tracks = decide(media, encoder.container, wishes, opened)
     cadence = look_for_repeats(spec, media, timestamps, bounds, window.rate)
     return Plan(
         spec=spec,
@@ -127,13 +137,12 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
         frames=frames,
         duration=duration,
         encoder=encoder,
-        notices=(
-            *media.notices,
+        remarks=(
             *encoder.notices,
             *_notices(window, timestamps),
             *_lost_times(encoder, rate),
             *_lost_shape(encoder, aspect, size),
-            *told(tracks),
+            *notices(tracks),
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
@@ -293,19 +302,21 @@ def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:
     return Times(shift=first * video.time_base, kept_span=window.kept_span)
 
 
-def _tracks(
-    spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Times, *, steady: bool
-) -> tuple[Fate, ...]:
-    """What becomes of the source's other streams; `streams_along` says it of a pipe."""
-    if STDIO in (spec.input, spec.output):
-        return ()
+def _wishes(spec: JobSpec, times: Times, *, steady: bool) -> Wishes:
+    """What is asked for of the source's other streams."""
     slow = spec.rate.kind is RateKind.SLOW_MOTION
     left_out = {
         *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
         *(() if spec.subtitles else ("subtitle",)),
     }
-    form = encoder.container
-    return fates(media, form, left_out=left_out, stretched=slow, times=times, steady=steady)
+    return Wishes(
+        left_out,
+        stretched=slow_factor(spec.rate) != 1,
+        steady=steady,
+        times=times,
+        streamed=STDIO in (spec.input, spec.output),
+        piped=spec.output == STDIO,
+    )
 
 
 def _notices(window: Window, timestamps: Timestamps) -> list[str]:

@@ -8,9 +8,10 @@ import pytest
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix
 from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.media.base.containers import GIF, container_named
+from vinr_cli.media.join.decisions import decide
 from vinr_cli.media.join.mux import finish
-from vinr_cli.media.join.streams import changed_tracks
 from vinr_cli.media.join.verification import check
+from vinr_cli.media.join.words import notices
 from vinr_cli.media.pictures.animate import render_film
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.reader import FrameReader
@@ -27,7 +28,7 @@ def test_a_gif_has_all_frames_and_their_times(clip: Make, tmp_path: Path, ffmpeg
     rest = clip("b.mp4", *encode, "-metadata", "comment=vinr-origin=2/5", seconds=0.4)
     out = tmp_path / "out.gif"
 
-    kinds = finish([first, rest], probe(both), out, ffmpeg=ffmpeg, notices=[])
+    kinds = finish([first, rest], probe(both), out, decisions=(), ffmpeg=ffmpeg, notices=[])
 
     check(
         out, frames=20, duration=Fraction(4, 5), tolerance=Fraction(1, 25), size=(64, 48),
@@ -42,7 +43,7 @@ def test_what_a_gif_cannot_be_is_told_before(clip: Make) -> None:
 
     with pytest.raises(UsageError, match="--fps 50"):
         choose(EncodeOptions(), container_named("gif"), ColorSpec(), rate=Fraction(60))
-    assert changed_tracks(source, GIF) == ["audio stream 1 (aac) is not kept: gif cannot hold it"]
+    assert notices(decide(source, GIF)) == ["audio stream 1 (aac) is not kept: gif cannot hold it"]
 
 
 def test_a_film_that_is_none_is_told(tmp_path: Path, ffmpeg: Path) -> None:
@@ -61,7 +62,7 @@ def test_y4m_has_the_samples_of_its_parts(
     part = clip("a.mp4", "-c:v", "ffv1", "-pix_fmt", kind, rate="24000/1001", seconds=0.4)
     out = tmp_path / "out.y4m"
 
-    finish(part, probe(part), out, ffmpeg=ffmpeg, notices=[])
+    finish(part, probe(part), out, decisions=(), ffmpeg=ffmpeg, notices=[])
 
     made = probe(out).video
     assert made.rate == Fraction(24000, 1001)

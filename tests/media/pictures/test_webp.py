@@ -22,7 +22,7 @@ def animation(clip: Make, tmp_path: Path, ffmpeg: Path) -> Path:
     noise = ("-vf", "noise=alls=40:allf=t")  # libwebp merges neighbours that are alike
     film = clip("in.mp4", *noise, "-c:v", "ffv1", "-pix_fmt", "yuv420p", seconds=0.4)
     out = tmp_path / "out.webp"
-    assert finish(film, probe(film), out, ffmpeg=ffmpeg, notices=[]) == ("video",)
+    assert finish(film, probe(film), out, decisions=(), ffmpeg=ffmpeg, notices=[]) == ("video",)
     return out
 
 

@@ -357,7 +357,8 @@ FORMATS = {word: (row, suffix) for row in CONTAINERS for word, suffix in _words(
 SUFFIXES: dict[str, Container] = {}
 """Suffixes that can be written, and what they mean."""
 for _row in CONTAINERS:
-    SUFFIXES = {**dict.fromkeys(_row.suffixes, _row), **SUFFIXES}
+    for _suffix in _row.suffixes:
+        SUFFIXES.setdefault(_suffix, _row)
 PIPED = {w: row for w, (row, suffix) in FORMATS.items() if row.piped and suffix == row.suffixes[0]}
 """Those of `FORMATS` that can be written to a pipe."""
 

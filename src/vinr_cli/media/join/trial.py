@@ -11,7 +11,7 @@ from vinr_cli.media.base.codecs import CODECS
 from vinr_cli.media.base.complaints import reason_of
 from vinr_cli.media.base.opening import codec_name, open_input
 from vinr_cli.media.base.pixel_formats import pixel_format
-from vinr_cli.media.join.tracks import holds
+from vinr_cli.media.join.decisions import holds
 from vinr_cli.media.write.encoders import Encoder
 
 LARGE_SIDE = 4096
