@@ -226,7 +226,7 @@ FOUND: list[tuple[str, dict[str, Any], str, str, str]] = [
      "encoder libwebp at quality 90"),
     ("plain.mp4", {"output": Path("o.gif")}, "container", "gif, times rounded to 10 ms",
      "times rounded to 10 ms"),
-    ("plain.mp4", {"output": Path("o.y4m")}, "comment", "none: yuv4mpegpipe has no place", ""),
+    ("plain.mp4", {"output": Path("o.y4m")}, "comment", "none: y4m has no place", ""),
     ("plain.mp4", {"output": Path("o/%05d.png")}, "pictures", "from 0 on, 25 a second",
      "25 pictures a second"),
 ]  # fmt: skip

@@ -142,6 +142,12 @@ def test_what_cannot_be_is_refused_with_its_value(
         plan_upscale(JobSpec(source, **options))
 
 
+def test_a_format_that_is_not_known_is_refused(source: Path) -> None:
+    """A job made in Python with a format's wrong name is refused as `--format` is."""
+    with pytest.raises(UsageError, match="--format doc: is not known"):
+        plan_upscale(JobSpec(source, container="doc"))
+
+
 def test_an_input_that_is_no_video_is_refused(tmp_path: Path) -> None:
     """Missing files, folders and text are InputErrors."""
     text = tmp_path / "text.mp4"

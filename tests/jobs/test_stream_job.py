@@ -446,6 +446,23 @@ def test_timecode(pipes: Pipes, spec: JobSpec, source: Path, tmp_path: Path) -> 
     assert tags["timecode"] == "01:00:00:20"
 
 
+def test_a_timecode_in_a_stream_of_its_own(
+    pipes: Pipes, spec: JobSpec, source: Path, tmp_path: Path
+) -> None:
+    """MOV keeps the timecode apart; in a pipe it is counted on, and the plan says so."""
+    labelled = tmp_path / "labelled.mov"
+    ffmpeg = str(find_ffmpeg(EncodeOptions()))
+    command = [ffmpeg, "-loglevel", "error", "-i", str(source), "-c", "copy", "-an"]
+    subprocess.run([*command, "-timecode", "01:00:00:10", str(labelled)], check=True)
+    out = pipes.file(replace(spec, input=labelled))
+    planned = next(event for event in pipes.events if isinstance(event, Planned))
+    with av.open(str(out)) as container:
+        tags = {key.lower(): value for key, value in container.streams.video[0].metadata.items()}
+    assert tags["timecode"] == "01:00:00:20"
+    assert dict(planned.details)["data stream 1"] == "counted on at the new rate"
+    assert pipes.notices == [text for text in pipes.notices if "not kept" not in text]
+
+
 def test_the_head_of_a_stream_says_how_it_was_made(
     pipes: Pipes, spec: JobSpec, source: Path
 ) -> None:

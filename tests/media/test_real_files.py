@@ -11,6 +11,8 @@ import pytest
 
 from vinr_cli.color.spec import plane_shapes
 from vinr_cli.errors import InputError
+from vinr_cli.media.base.names import container_of
+from vinr_cli.media.join.decisions import decide
 from vinr_cli.media.join.mux import finish
 from vinr_cli.media.join.verification import check
 from vinr_cli.media.read.describe import probe
@@ -65,7 +67,7 @@ def test_its_other_tracks_fit_beside_new_pictures(
     pts = scan_timestamps(path, info.video, limit=50).pts
     encoder = choose(
         EncodeOptions(preset="ultrafast"),
-        {".mp4": "mp4", ".mkv": "matroska"}[suffix],
+        container_of(Path(f"out{suffix}")),
         info.video.color,
     )
     part, out = tmp_path / f"part{suffix}", tmp_path / f"out{suffix}"
@@ -78,7 +80,10 @@ def test_its_other_tracks_fit_beside_new_pictures(
     step = pts[-1] - pts[-2] if len(pts) > 1 else 1
     last = Fraction(step) * info.video.time_base
 
-    finish(part, info, out, ffmpeg=encoder.ffmpeg, notices=[], last_duration=last)
+    finish(
+        part, info, out, decisions=decide(info, encoder.container), ffmpeg=encoder.ffmpeg,
+        notices=[], last_duration=last,
+    )  # fmt: skip
 
     length = (pts[-1] - pts[0]) * info.video.time_base + last
     check(

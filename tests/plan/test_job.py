@@ -26,7 +26,6 @@ HALF = Fraction(1, 2)
         ({"part_frames": -5}, "--part-frames -5: must be at least 0"),
         ({"precision": "fp8"}, "--precision fp8: is not known. Use one of auto, fp32"),
         ({"device": "cuda:"}, "--device cuda:: is not known"),
-        ({"container": "doc"}, "--format doc: is not known"),
     ],
 )
 def test_a_job_refuses_what_cannot_be(fields: dict[str, Any], words: str) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from vinr_cli.media.base.containers import default_suffix
 from vinr_cli.plan.naming import decimal, output_name
 
 
@@ -21,7 +22,10 @@ def test_the_name_says_what_was_done(
     source: str, size: Fraction | tuple[int, int], rate: Fraction | None, expected: str
 ) -> None:
     """Scale or size, and the real rate, stand in the name; odd containers become Matroska."""
-    assert output_name(Path("dir") / source, size, rate) == Path("dir") / expected
+    assert (
+        output_name(Path("dir") / source, size, rate, default_suffix(Path(source)))
+        == Path("dir") / expected
+    )
 
 
 def test_slow_motion_and_the_container_can_be_named() -> None:

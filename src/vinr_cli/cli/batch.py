@@ -17,8 +17,8 @@ from vinr_cli.errors import (
     UsageError,
 )
 from vinr_cli.events import Notice
+from vinr_cli.media.base import FORMATS, default_suffix
 from vinr_cli.plan.job import STDIO, JobSpec
-from vinr_cli.plan.naming import default_suffix
 
 SOME_FAILED = 1
 """Exit code of a batch in which at least one input failed."""
@@ -65,7 +65,7 @@ def settle_output(
     if len(inputs) > 1 and not path.is_dir():
         fix = "Create it, or end its name with a slash."
         raise UsageError(f"-o {output}", f"is no folder, and there are {len(inputs)} inputs", fix)
-    if form == "png" and len(inputs) == 1 and path.is_dir():
+    if form and FORMATS[form][0].pictures and len(inputs) == 1 and path.is_dir():
         return path / PICTURES
     return path
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def media_object(media: "MediaInfo", times: "Timestamps") -> dict[str, Any]:
     """The file for `--json`: durations in seconds, rates and time bases as exact fractions."""
     record: dict[str, Any] = plain(asdict(media))
+    del record["remarks"]
+    record["notices"] = list(media.notices)
     statistics = plain(asdict(times))
     pts = statistics.pop("pts")
     statistics |= {"count": len(pts), "first": pts[0] if pts else None}

@@ -23,15 +23,14 @@ from vinr_cli.cli.rows import (
     switch,
 )
 from vinr_cli.errors import UsageError
+from vinr_cli.media.base import FORMATS, require_format
 from vinr_cli.plan.job import (
-    FORMATS,
     PRECISIONS,
     STDIO,
     Fit,
     JobSpec,
     SlowAudio,
     require_device,
-    require_format,
 )
 from vinr_cli.plan.numbers import (
     parse_bytes,
@@ -178,7 +177,7 @@ FORMAT = option("--format", require_format, "NAME", _OUTPUT,
     "Format, where no name says it, by suffix: png makes 00000.png and on in a folder; standard "
     "output takes mkv (the default), nut, y4m, webm or ts.",
     field="container", also="container f muxer ext extension",
-    values=lambda: FORMATS)
+    values=lambda: list(FORMATS))
 NO_AUDIO = switch("--no-audio", _OUTPUT, "Leave the sound out.", field="audio", means=False,
     also="an mute no-sound silent")
 NO_SUBS = switch("--no-subs", _OUTPUT, "Leave the subtitles out.", field="subtitles", means=False,

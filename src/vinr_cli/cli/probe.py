@@ -60,5 +60,4 @@ def _look(
             raise
         media = probe_source(spec.input, spec.input_rate)
         return media, scan_source(media), None, (str(refusal),)
-    notes = tuple(note for note in plan.notices if note not in plan.media.notices)
-    return plan.media, plan.timestamps, planned(plan), notes
+    return plan.media, plan.timestamps, planned(plan), plan.remarks

@@ -14,8 +14,9 @@ from vinr_cli._version import __version__
 from vinr_cli.jobs.disk import bytes_needed
 from vinr_cli.jobs.plan import Plan
 from vinr_cli.jobs.planning import odd_times
-from vinr_cli.media.base import IMAGES, SQUARE
-from vinr_cli.media.pictures import FIRST_NUMBER, WEBP_QUALITY
+from vinr_cli.media.base import Comment
+from vinr_cli.media.join import Act, name_of, outcome
+from vinr_cli.media.pictures import FIRST_NUMBER
 from vinr_cli.media.read import PICTURES
 from vinr_cli.media.write import (
     colour_changes,
@@ -27,22 +28,6 @@ from vinr_cli.plan.job import STDIO, RateKind
 from vinr_cli.plan.naming import decimal
 
 _AUTO_PRECISION = "fp32 on a CPU, fp16 where a GPU is faster with it"
-_ROUNDED = {
-    "matroska": "to 1 ms",
-    "webm": "to 1 ms",
-    "webp": "to 1 ms",
-    "gif": "to 10 ms",
-    "mpegts": "to 1/90000 s",
-}
-"""How coarse the times of a format are, where they are coarser than what they are given."""
-_UNTAGGED = frozenset({"mpegts", "yuv4mpegpipe"})
-"""Formats that have no place for a comment."""
-_FINISHED = {
-    "gif": "gif",
-    "webp": f"libwebp at quality {WEBP_QUALITY}",
-    "yuv4mpegpipe": "none, raw samples",
-}
-"""What finished films of some formats are made by, in place of the encoder of their parts."""
 _FOLDERS = re.compile(r"(?<![\w)])/(?:[^/\s:,]+/)+")
 """Folders in an argument; not the slash of a fraction."""
 
@@ -224,7 +209,7 @@ def _geometry(plan: Plan) -> Iterator[Decision]:
         yield Decision("rotation", text, f"to be turned by {video.rotation} degrees")
     before, after = video.sample_aspect, plan.aspect
     if before != 1:
-        lost = plan.encoder.container in SQUARE and after != 1
+        lost = not plan.encoder.container.pixel_aspect and after != 1
         change = f"{before} as it is" if before == after else f"{before} to {after}"
         text = f"{after}, which {plan.encoder.container} cannot say" if lost else change
         yield Decision("pixel aspect", text, f"pixel aspect {text}")
@@ -238,19 +223,19 @@ def _encoding(plan: Plan) -> Iterator[Decision]:
     text = " ".join((f"{encoder.encoder} {encoder.pix_fmt}", *words))
     # Where somebody's files lie is nobody's business.
     told = " ".join((encoder.encoder, encoder.pix_fmt, *own, *(_FOLDERS.sub("", w) for w in extra)))
-    finished = _FINISHED.get(encoder.container)
-    if finished is not None:
+    finished = encoder.container.made_by
+    if finished:
         text, told = f"{finished} (parts: {text})", finished
     yield Decision("encoder", text, f"encoder {told}")
     if plan.spec.encode.lossless:
         yield Decision("encoding", "lossless", "lossless")
-    rounded = _ROUNDED.get(encoder.container)
-    form = encoder.container + (f", times rounded {rounded}" if rounded else "")
+    rounded = encoder.container.clock
+    form = f"{encoder.container}" + (f", times rounded {rounded}" if rounded else "")
     yield Decision("container", form, f"times rounded {rounded}" if rounded else "")
-    if encoder.container == IMAGES and plan.rate is not None:
+    if encoder.container.pictures and plan.rate is not None:
         text = f"from {FIRST_NUMBER} on, {decimal(plan.rate)} a second"
         yield Decision("pictures", text, f"{plan.rate} pictures a second")
-    if encoder.container in _UNTAGGED:
+    if encoder.container.comment is Comment.NOWHERE:
         yield Decision("comment", f"none: {encoder.container} has no place for how it was made")
     yield Decision("disk", _disk(plan))
 
@@ -274,9 +259,9 @@ def _streams(plan: Plan) -> Iterator[Decision]:
     slow = plan.spec.rate.kind is RateKind.SLOW_MOTION
     if slow and any(track.kind == "audio" for track in plan.media.tracks):
         yield Decision("sound", f"{plan.spec.slow_audio.value}, for slow motion")
-    for fate in plan.tracks:
-        text = fate.text.removeprefix("is ").removeprefix("are ") or "copied"
-        yield Decision(fate.name, text, f"{fate.name} {text}" if fate.text else "")
+    for track in plan.tracks:
+        name, text = name_of(track), outcome(track)
+        yield Decision(name, text, "" if track.act is Act.COPY else f"{name} {text}")
 
 
 def _fps(rate: Fraction) -> str:

@@ -16,11 +16,10 @@ from vinr_cli.jobs.folders import work_folders
 from vinr_cli.jobs.ledger import Ledger, clean, discard
 from vinr_cli.jobs.lock import Lock, hold
 from vinr_cli.jobs.pictures import make_folder
-from vinr_cli.jobs.plan import Plan
+from vinr_cli.jobs.plan import Plan, Target
 from vinr_cli.jobs.planning import plan_upscale
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.target import require_target
-from vinr_cli.media.base import IMAGES
 from vinr_cli.plan.job import JobSpec
 from vinr_cli.plan.segments import choose_grid
 
@@ -64,7 +63,7 @@ def run_upscale(spec: JobSpec, report: Reporter = silent, stop: Stop | None = No
         report(before)
         return before
     marks = fingerprint(plan)
-    if plan.encoder.container == IMAGES:
+    if plan.target is Target.PICTURES:
         make_folder(plan.output)
     with hold(place, plan.output) as lock:
         plan, workshop = open_announced(plan, report)

@@ -11,11 +11,10 @@ from vinr_cli.files import publish
 from vinr_cli.jobs.decisions import tags
 from vinr_cli.jobs.ledger import Ending, unfinished
 from vinr_cli.jobs.pictures import place_pictures, require_pictures
-from vinr_cli.jobs.plan import Plan
-from vinr_cli.media.base import IMAGES
+from vinr_cli.jobs.plan import Plan, Target
 from vinr_cli.media.join import check, check_sound, finish
 from vinr_cli.media.pictures import check_webp
-from vinr_cli.plan.job import RateKind, SlowAudio
+from vinr_cli.plan.timeline import slow_factor
 
 if TYPE_CHECKING:
     from vinr_cli.jobs.render import Rendered
@@ -55,7 +54,7 @@ def complete(
     Raises:
         VinrError: It cannot be written, or is not as planned.
     """
-    if plan.encoder.container == IMAGES:
+    if plan.target is Target.PICTURES:
         _place(plan, ending, parts, place)
         return
     whole = unfinished(place, plan.output.suffix)
@@ -82,27 +81,24 @@ def _assemble(
 ) -> None:
     """Put the picture and the source's other tracks together, and read the result back."""
     spec = plan.spec
-    slow = spec.rate.kind is RateKind.SLOW_MOTION
     notices: list[str] = []
     streams = finish(
         parts,
         plan.media,
         whole,
-        audio=spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP),
-        subtitles=spec.subtitles,
+        decisions=plan.tracks,
         tags=tags(plan),
         shift=ending.shift,
         kept_span=plan.window.kept_span,
-        stretch=spec.rate.value if slow else None,
+        stretch=slow_factor(spec.rate),
         ffmpeg=plan.encoder.ffmpeg,
         notices=notices,
         last_duration=ending.last_hold,
         container=plan.encoder.container,
     )
     for text in notices:
-        if text not in plan.notices:
-            report(Notice(text, str(spec.input)))
-    if plan.encoder.container == "webp":
+        report(Notice(text, str(spec.input)))
+    if not plan.encoder.container.decodes:
         frames, duration = ending.frames_out, ending.duration
         check_webp(whole, frames=frames, duration=duration, size=plan.stored)
         return

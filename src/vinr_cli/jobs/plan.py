@@ -1,15 +1,16 @@
 """What a job will do, as frozen records."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from fractions import Fraction
 from pathlib import Path
 
 from vinr_cli.jobs.deblock import Deblocking
-from vinr_cli.media.join import Fate
+from vinr_cli.media.join import StreamDecision
 from vinr_cli.media.read import MediaInfo, Timestamps
 from vinr_cli.media.write import Encoder
 from vinr_cli.plan.holds import Hold
-from vinr_cli.plan.job import JobSpec
+from vinr_cli.plan.job import STDIO, JobSpec
 from vinr_cli.plan.repeats import Cadence
 
 
@@ -55,6 +56,16 @@ class Worker:
     tiles: int
 
 
+class Target(Enum):
+    """Where the result of a job goes."""
+
+    FILE = auto()
+    PICTURES = auto()
+    """Files with numbers in a folder."""
+    PIPE = auto()
+    """Standard output."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything about a job that can be known without a network.
@@ -70,7 +81,7 @@ class Plan:
         frames: Output frames expected; 0 where nobody knows, of a stream.
         duration: Seconds of output expected; 0 likewise.
         encoder: The settled encoder.
-        notices: What the user should know about all this.
+        remarks: What the user should know about all this, and `media` does not say.
         cadence: Which source frames are new; None if repeats are not looked for.
         deblocking: What is done about traces of codecs; None if the model has one strength only.
         rotation_applied: Degrees by which frames are turned clockwise before they are encoded,
@@ -91,13 +102,25 @@ class Plan:
     frames: int
     duration: Fraction
     encoder: Encoder
-    notices: tuple[str, ...]
+    remarks: tuple[str, ...]
     cadence: Cadence | None = None
     deblocking: Deblocking | None = None
     rotation_applied: int = 0
     aspect: Fraction = Fraction(1)
-    tracks: tuple[Fate, ...] = ()
+    tracks: tuple[StreamDecision, ...] = ()
     worker: Worker | None = None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know about the source and about all this."""
+        return (*self.media.notices, *self.remarks)
+
+    @property
+    def target(self) -> Target:
+        """Where the result goes."""
+        if self.spec.output == STDIO:
+            return Target.PIPE
+        return Target.PICTURES if self.encoder.container.pictures else Target.FILE
 
     @property
     def stored(self) -> tuple[int, int]:

@@ -10,17 +10,20 @@ from vinr_cli.jobs.deblock import settle_deblocking
 from vinr_cli.jobs.plan import Plan, Window
 from vinr_cli.jobs.window import file_window
 from vinr_cli.media.base import (
-    CONTAINERS,
-    IMAGES,
-    MAX_WEBP_SIDE,
-    SQUARE,
-    STREAMED,
+    FALLBACKS,
+    FORMATS,
+    PIPED,
+    SUFFIXES,
+    Container,
     container_of,
+    default_suffix,
     named_after,
+    require_format,
 )
-from vinr_cli.media.join import KEEP_ROTATION, Fate, Times, fates, needs_trial, told, try_encoder
+from vinr_cli.media.join import Times, Wishes, decide, needs_trial, notices, try_encoder
 from vinr_cli.media.read import (
     MediaInfo,
+    StreamSource,
     Timestamps,
     VideoInfo,
     dropping_alpha,
@@ -31,7 +34,7 @@ from vinr_cli.media.read import (
 from vinr_cli.media.write import Encoder, centred, choose, needs_even
 from vinr_cli.plan.holds import TOLD_SECONDS, require_bounded
 from vinr_cli.plan.job import STDIO, Fit, JobSpec, RateKind, SizeRequest, SlowAudio
-from vinr_cli.plan.naming import default_suffix, output_name
+from vinr_cli.plan.naming import output_name
 from vinr_cli.plan.sizes import output_size
 from vinr_cli.plan.timeline import count_frames, output_rate, slow_factor
 from vinr_cli.weights.deblock import require_strength
@@ -42,7 +45,6 @@ MAX_FRAMES = 2**31
 """Most output frames."""
 SQUARE_ENOUGH = Fraction(1, 100)
 """Pixels that differ by less from squares are squares: sides are whole numbers."""
-_FALLBACK_SUFFIXES = (".mkv", ".mov", ".mp4", ".webm")
 
 
 def plan_upscale(spec: JobSpec) -> Plan:
@@ -67,7 +69,13 @@ def plan_upscale(spec: JobSpec) -> Plan:
     return settle_plan(spec, media, timestamps, file_window(spec, media, timestamps))
 
 
-def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window: Window) -> Plan:
+def settle_plan(
+    spec: JobSpec,
+    media: MediaInfo,
+    timestamps: Timestamps,
+    window: Window,
+    stream: StreamSource | None = None,
+) -> Plan:
     """Settle everything that follows from the source.
 
     Args:
@@ -75,6 +83,7 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
         media: What the source is.
         timestamps: When its frames are shown; none where that is not known before they come.
         window: Which of them are used; its `frames` are 0 where nobody knows how many.
+        stream: The source where it is read once.
 
     Raises:
         OptionError: the model has no such strength.
@@ -95,9 +104,10 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
         aspect=video.sample_aspect,
     )  # fmt: skip
     media, encoder, rotation = _turned(media, encoder)
-    if encoder.container == "webp" and max(size) > MAX_WEBP_SIDE:
-        cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {MAX_WEBP_SIDE}"
-        raise UsageError("webp", cause, "Choose another format.")
+    limit = encoder.container.max_side
+    if limit is not None and max(size) > limit:
+        cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {limit}"
+        raise UsageError(f"{encoder.container}", cause, "Choose another format.")
     extra = spec.encode.extra
     stored = size[::-1] if rotation % 180 else size
     if needs_trial(encoder, stored, extra):
@@ -105,7 +115,9 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
     aspect = sample_aspect(spec.size, video, size)
     bounds = (window.start_pts, window.end_pts)
     clock = _clock(window, timestamps, media.video)
-    tracks = _tracks(spec, media, encoder, clock, steady=rate is not None)
+    wishes = _wishes(spec, clock, steady=rate is not None)
+    opened = None if stream is None else stream.container
+    tracks = decide(media, encoder.container, wishes, opened)
     cadence = look_for_repeats(spec, media, timestamps, bounds, window.rate)
     return Plan(
         spec=spec,
@@ -118,14 +130,13 @@ def settle_plan(spec: JobSpec, media: MediaInfo, timestamps: Timestamps, window:
         frames=frames,
         duration=duration,
         encoder=encoder,
-        notices=(
-            *media.notices,
+        remarks=(
             *encoder.notices,
             *_notices(window, timestamps),
             *_lost_times(encoder, rate),
             *_lost_shape(encoder, aspect, size),
             *_kept_shape(spec.size, size),
-            *told(tracks),
+            *notices(tracks),
             *(() if cadence is None else (f"{cadence}",)),
         ),
         cadence=cadence,
@@ -147,7 +158,7 @@ def _turned(media: MediaInfo, encoder: Encoder) -> tuple[MediaInfo, Encoder, int
         The source with nothing left to turn, the encoder, and the degrees to turn by.
     """
     degrees = media.video.rotation
-    if not degrees or encoder.container in KEEP_ROTATION:
+    if not degrees or encoder.container.rotation:
         return media, encoder, 0
     return replace(media, video=replace(media.video, rotation=0)), centred(encoder), degrees
 
@@ -174,18 +185,20 @@ def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[st
         return None, choose(spec.encode, _streamed(spec), video.color, rate=rate)
     if spec.output is not None and not spec.output.is_dir():
         container = container_of(spec.output)
-        if spec.container is not None and CONTAINERS[f".{spec.container}"] != container:
-            cause = f"is not what the name {spec.output} says"
-            raise UsageError(f"--format {spec.container}", cause, "Leave it away.")
+        if spec.container is not None:
+            container = FORMATS[require_format(spec.container)][0]
+            if spec.output.suffix.lower() not in container.suffixes:
+                cause = f"is not what the name {spec.output} says"
+                raise UsageError(f"--format {spec.container}", cause, "Leave it away.")
         return None, choose(spec.encode, container, video.color, rate=rate)
     if spec.container is not None:
-        suffix = f".{spec.container}"
-        return suffix, choose(spec.encode, CONTAINERS[suffix], video.color, rate=rate)
-    own = default_suffix(spec.input)
+        container, suffix = FORMATS[require_format(spec.container)]
+        return suffix, choose(spec.encode, container, video.color, rate=rate)
+    names = (default_suffix(spec.input), *(row.suffixes[0] for row in FALLBACKS))
     refusal: UsageError | None = None
-    for suffix in dict.fromkeys((own, *_FALLBACK_SUFFIXES)):
+    for suffix in dict.fromkeys(names):
         try:
-            return suffix, choose(spec.encode, CONTAINERS[suffix], video.color, rate=rate)
+            return suffix, choose(spec.encode, SUFFIXES[suffix], video.color, rate=rate)
         except UsageError as error:  # an asked codec may need another container
             refusal = refusal or error
             if spec.encode.codec is None and not video.color.alpha:
@@ -193,13 +206,14 @@ def _encoder(spec: JobSpec, video: VideoInfo, rate: Fraction | None) -> tuple[st
     raise refusal or UsageError(spec.input, "no container is possible")
 
 
-def _streamed(spec: JobSpec) -> str:
-    """Ffmpeg's name of the format for standard output."""
-    name = spec.container or next(iter(STREAMED))
-    if name not in STREAMED:
+def _streamed(spec: JobSpec) -> Container:
+    """The format for standard output."""
+    if spec.container is None:
+        return FALLBACKS[0]
+    if require_format(spec.container) not in PIPED:
         cause = "cannot be written to standard output"
-        raise UsageError(f"--format {name}", cause, f"Use one of {', '.join(STREAMED)}.")
-    return STREAMED[name]
+        raise UsageError(f"--format {spec.container}", cause, f"Use one of {', '.join(PIPED)}.")
+    return PIPED[spec.container]
 
 
 def _output(
@@ -211,17 +225,19 @@ def _output(
     slow = spec.rate.value if spec.rate.kind is RateKind.SLOW_MOTION else None
     sides = spec.size.width is not None or spec.size.height is not None
     words = size if sides else spec.size.scale or Fraction(1)
+    suffix = suffix or default_suffix(spec.input)
     name = output_name(named_after(spec.input), words, rate, suffix, slow=slow)
-    if suffix == ".png":
+    pictures = SUFFIXES[suffix].pictures
+    if pictures:
         name = name.with_suffix("") / "%05d.png"
     if spec.output is None:
         return name
-    return spec.output / (name.parent.name if suffix == ".png" else "") / name.name
+    return spec.output / (name.parent.name if pictures else "") / name.name
 
 
 def _lost_times(encoder: Encoder, rate: Fraction | None) -> list[str]:
     """Pictures have a number and no time."""
-    if encoder.container != IMAGES or rate is not None:
+    if not encoder.container.pictures or rate is not None:
         return []
     return ["pictures have no times, and these come at a varying rate: --fps makes it constant"]
 
@@ -248,7 +264,7 @@ def sample_aspect(request: SizeRequest, video: VideoInfo, size: tuple[int, int])
 
 def _lost_shape(encoder: Encoder, aspect: Fraction, size: tuple[int, int]) -> list[str]:
     """Some formats show every pixel as a square; the network makes any size, so there is one."""
-    if encoder.container not in SQUARE or aspect == 1:
+    if encoder.container.pixel_aspect or aspect == 1:
         return []
     one = Fraction(1)
     width, height = round(size[0] * max(aspect, one)), round(size[1] / min(aspect, one))
@@ -274,19 +290,21 @@ def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:
     return Times(shift=first * video.time_base, kept_span=window.kept_span)
 
 
-def _tracks(
-    spec: JobSpec, media: MediaInfo, encoder: Encoder, times: Times, *, steady: bool
-) -> tuple[Fate, ...]:
-    """What becomes of the source's other streams; `streams_along` says it of a pipe."""
-    if STDIO in (spec.input, spec.output):
-        return ()
+def _wishes(spec: JobSpec, times: Times, *, steady: bool) -> Wishes:
+    """What is asked for of the source's other streams."""
     slow = spec.rate.kind is RateKind.SLOW_MOTION
     left_out = {
         *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
         *(() if spec.subtitles else ("subtitle",)),
     }
-    form = encoder.container
-    return fates(media, form, left_out=left_out, stretched=slow, times=times, steady=steady)
+    return Wishes(
+        left_out,
+        stretched=slow_factor(spec.rate) != 1,
+        steady=steady,
+        times=times,
+        streamed=STDIO in (spec.input, spec.output),
+        piped=spec.output == STDIO,
+    )
 
 
 def _notices(window: Window, timestamps: Timestamps) -> list[str]:

@@ -18,8 +18,7 @@ from vinr_cli.events import Event, Notice, PartDone, Reporter
 from vinr_cli.jobs.cadence import new_frames
 from vinr_cli.jobs.ledger import Ending, Ledger
 from vinr_cli.jobs.parts import PartEnds, PartsWriter
-from vinr_cli.jobs.plan import Plan, Worker
-from vinr_cli.media.base import IMAGES
+from vinr_cli.jobs.plan import Plan, Target, Worker
 from vinr_cli.media.read import LEAD, TAIL, Frame, SourceFrames, certain_times, read_source
 from vinr_cli.media.write import FrameWriter
 from vinr_cli.plan.repeats import EvenTimeline
@@ -194,7 +193,7 @@ def _render_gap(
         halt=halt,
     )
     # By its name, a part that ends in .png would be taken for a single picture.
-    suffix = ".mov" if plan.encoder.container == IMAGES else plan.output.suffix
+    suffix = ".mov" if plan.target is Target.PICTURES else plan.output.suffix
     writer = PartsWriter(
         ledger, start, lambda path: open_writer(plan, path, timeline), suffix, frames.losses
     )

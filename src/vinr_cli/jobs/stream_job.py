@@ -24,12 +24,12 @@ from vinr_cli.jobs.folders import work_folders
 from vinr_cli.jobs.ledger import clean, unfinished
 from vinr_cli.jobs.lock import hold
 from vinr_cli.jobs.pictures import make_folder
-from vinr_cli.jobs.plan import Plan
+from vinr_cli.jobs.plan import Plan, Target
 from vinr_cli.jobs.stop import Stop
 from vinr_cli.jobs.stream_planning import plan_piped
 from vinr_cli.jobs.target import require_target
-from vinr_cli.media.base import IMAGES, RENDERED, STDOUT_NAME, Outlet
-from vinr_cli.media.join import BARE, Head, SideTracks, StreamMux, StreamWriter, Target, check
+from vinr_cli.media.base import STDOUT_NAME, Outlet
+from vinr_cli.media.join import Head, SideTracks, StreamMux, StreamTarget, StreamWriter, check
 from vinr_cli.media.read import StreamReader, StreamSource
 from vinr_cli.media.write import Encoder
 from vinr_cli.plan.holds import Hold, require_bounded
@@ -163,7 +163,7 @@ class _Job:
         """Write to standard output."""
         workshop = self._open_workshop()
         frames, timeline = self._frames()
-        bare = self._plan.encoder.container in BARE
+        bare = self._plan.encoder.container.bare
         writer = StreamWriter(
             lambda sink: self._encoder(Path(STDOUT_NAME), timeline, sink),
             None if bare else self._mux_to(outlet, timeline),
@@ -176,15 +176,14 @@ class _Job:
         """Write a file, or pictures, which get their names at the end."""
         plan = self._plan
         require_target(plan)
-        if plan.encoder.container == IMAGES:
+        if plan.target is Target.PICTURES:
             make_folder(plan.output)
         place, _ = work_folders(plan)
         with hold(place, plan.output):
             clean(place)
             workshop = self._open_workshop()
             frames, timeline = self._frames()
-            rendered = {*RENDERED.values(), IMAGES}
-            if plan.encoder.container in rendered:
+            if plan.encoder.container.alone:
                 return self._to_part(place, workshop, frames, timeline)
             whole = unfinished(place, plan.output.suffix)
             try:
@@ -311,7 +310,7 @@ class _Job:
     def _mux_to(self, file: "Path | Outlet", timeline: Timeline) -> "Callable[[int], StreamMux]":
         """What makes the muxer, once the first output frame's time is known."""
         plan = self._plan
-        target = Target(
+        target = StreamTarget(
             file=file,
             form=plan.encoder.container,
             source=plan.media,
@@ -337,9 +336,12 @@ class _Job:
 
 def _into_pipe(encoder: Encoder) -> Encoder:
     """The encoder as it is asked to write into a pipe: NUT for the muxer, or raw video."""
-    if encoder.container in BARE:
+    if encoder.container.bare:
         return replace(
-            encoder, encoder="rawvideo", part_format=encoder.container, arguments=("-strict", "-1")
+            encoder,
+            encoder="rawvideo",
+            part_format=encoder.container.muxer,
+            arguments=("-strict", "-1"),
         )
     arguments = list(encoder.arguments)
     if "-tag:v" in arguments:  # MP4's own name of the codec; the muxer sets it again

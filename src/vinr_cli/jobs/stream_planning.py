@@ -1,34 +1,32 @@
 """The plan of a job that reads a stream: what its header and its first frame tell, and no more."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 
 from vinr_cli.errors import UsageError
 from vinr_cli.jobs.plan import Plan
 from vinr_cli.jobs.planning import plan_upscale, settle_plan
 from vinr_cli.jobs.window import stream_window
 from vinr_cli.media.base import open_input
-from vinr_cli.media.join import FileTracks, Head, SideTracks, streams_along, told
+from vinr_cli.media.join import FileTracks, Head, SideTracks, copied_streams
 from vinr_cli.media.read import (
-    MediaInfo,
     StreamSource,
     Timestamps,
     dropping_alpha,
     without_deinterlacing,
 )
-from vinr_cli.plan.job import STDIO, JobSpec, RateKind, SlowAudio
+from vinr_cli.plan.job import JobSpec
 
 _UNKNOWN = Timestamps((), 0, 0, None, False, None, None, None)
 
 
-def plan_stream(spec: JobSpec, media: MediaInfo) -> Plan:
+def plan_stream(spec: JobSpec, source: StreamSource) -> Plan:
     """Settle everything about a job whose source is read once.
 
     How many frames there will be is not known: `frames` and `duration` are 0.
 
     Args:
         spec: What is asked for.
-        media: What the stream is.
+        source: The stream.
 
     Raises:
         UsageError: an option that cannot be, alone, with another, or for this input.
@@ -40,11 +38,12 @@ def plan_stream(spec: JobSpec, media: MediaInfo) -> Plan:
     if spec.input_rate is not None:
         cause = "is for pictures: a stream has frame times of its own"
         raise UsageError("--input-fps", cause, "--fps chooses the rate of the output.")
+    media = source.media
     if not spec.deinterlace:
         media = without_deinterlacing(media)
     if not spec.alpha:
         media = dropping_alpha(media)
-    return settle_plan(spec, media, _UNKNOWN, stream_window(spec, media))
+    return settle_plan(spec, media, _UNKNOWN, stream_window(spec, media), source)
 
 
 def plan_piped(
@@ -60,13 +59,7 @@ def plan_piped(
     Raises:
         VinrError: as `plan_upscale`.
     """
-    plan = plan_upscale(spec) if source is None else plan_stream(spec, source.media)
-    slow = spec.rate.kind is RateKind.SLOW_MOTION
-    unwanted = {
-        *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
-        *(() if spec.subtitles else ("subtitle",)),
-    }
-    form = plan.encoder.container
+    plan = plan_upscale(spec) if source is None else plan_stream(spec, source)
     container = None
     if source is not None:
         container = source.container
@@ -74,10 +67,6 @@ def plan_piped(
         container = stack.enter_context(open_input(spec.input))
     if container is None:
         return plan, SideTracks(), Head()
-    piped = spec.output == STDIO
-    streams, tracks = streams_along(
-        container, plan.media, form, left_out=unwanted, stretched=slow, piped=piped
-    )
-    plan = replace(plan, tracks=tracks, notices=(*plan.notices, *told(tracks)))
+    streams = copied_streams(container, plan.tracks)
     head = Head.of(container, plan.media.video.index)
     return plan, SideTracks(streams) if source else FileTracks(container, streams), head

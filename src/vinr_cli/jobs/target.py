@@ -5,8 +5,8 @@ from pathlib import Path
 
 from vinr_cli.errors import OutputError, OutputExistsError
 from vinr_cli.jobs.pictures import require_pictures
-from vinr_cli.jobs.plan import Plan
-from vinr_cli.media.base import IMAGES, is_listing, list_pictures, temporary_name
+from vinr_cli.jobs.plan import Plan, Target
+from vinr_cli.media.base import is_listing, list_pictures, temporary_name
 from vinr_cli.plan.job import STDIO
 
 
@@ -18,7 +18,7 @@ def require_target(plan: Plan) -> None:
             overwrite it, is no regular file, or its folder is missing or cannot be written.
     """
     output, folder = plan.output, plan.output.parent
-    if plan.encoder.container == IMAGES:
+    if plan.target is Target.PICTURES:
         require_pictures(output, plan.spec.input, overwrite=plan.spec.overwrite)
         return
     try:

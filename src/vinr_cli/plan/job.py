@@ -16,11 +16,6 @@ from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
 STDIO = Path("-")
 """An input that is standard input, or an output that is standard output."""
 
-FORMATS = (
-    "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "gif", "y4m", "webp", "png",
-    "nut",
-)  # fmt: skip
-"""Formats that can be written, by their suffixes."""
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 """Number formats of the steps that may run in half precision."""
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
@@ -80,18 +75,6 @@ def require_device(text: str, option: str = "--device") -> str:
     if not _DEVICE.fullmatch(text):
         raise UsageError(f"{option} {text}", "is not known", "Use auto, cpu, cuda[:i] or mps.")
     return text
-
-
-def require_format(text: str, option: str = "--format") -> str:
-    """The suffix of a format that can be written, in small letters and without a dot.
-
-    Raises:
-        UsageError: there is no such format.
-    """
-    name = text.lower().removeprefix(".")
-    if name not in FORMATS:
-        raise UsageError(f"{option} {text}", "is not known", f"Use one of {', '.join(FORMATS)}.")
-    return name
 
 
 class RateKind(StrEnum):
@@ -227,12 +210,12 @@ class JobSpec:
         restart: Whether the parts of an earlier run are deleted instead of kept.
         work_dir: Folder for the work folder; None puts it beside the output.
         part_frames: Output frames of a part, about; 0 makes one part; None chooses.
-        container: Suffix of the output without its dot, where the output's name does not say it;
-            None for as usual.
+        container: What `--format` calls the format, where the output's name does not say it; None
+            for as usual.
 
     Raises:
         UsageError: a number beyond its limit (`LIMITS`), an end before the start, a rate that is
-            not positive, or a precision, device or format that is not known.
+            not positive, or a precision or device that is not known.
     """
 
     input: Path
@@ -278,5 +261,3 @@ class JobSpec:
             fix = f"Use one of {', '.join(PRECISIONS)}."
             raise UsageError(f"--precision {self.precision}", "is not known", fix)
         require_device(self.device)
-        if self.container is not None:
-            require_format(self.container)

@@ -3,16 +3,12 @@
 from fractions import Fraction
 from pathlib import Path
 
-DEFAULT_CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
-"""Suffixes that an output keeps from its input; anything else becomes Matroska, which holds
-nearly every kind of track."""
-
 
 def output_name(
     source: Path,
     size: Fraction | tuple[int, int],
     rate: Fraction | None,
-    container: str | None = None,
+    suffix: str,
     *,
     slow: Fraction | None = None,
 ) -> Path:
@@ -23,21 +19,14 @@ def output_name(
         size: The scale, which is left out if it is 1, or (width, height) in pixels where a size
             was asked for.
         rate: Real frame rate of the output; None (variable) is written `vfr`.
-        container: Suffix with its dot; None keeps the source's where a video goes into it.
+        suffix: Of the name, with its dot.
         slow: Slow-motion factor, if any; written as in `in-30fps-4xslow.mp4`.
     """
     scale = f"{size[0]}x{size[1]}" if isinstance(size, tuple) else f"{decimal(size)}x"
     pace = "vfr" if rate is None else f"{decimal(rate)}fps"
-    suffix = default_suffix(source) if container is None else container
     slowness = "" if slow is None else f"{decimal(slow)}xslow"
     parts = [source.stem, "" if size == 1 else scale, pace, slowness]
     return source.with_name("-".join(filter(None, parts)) + suffix)
-
-
-def default_suffix(source: Path) -> str:
-    """The suffix of the output's name for a source."""
-    suffix = source.suffix.lower()
-    return suffix if suffix in DEFAULT_CONTAINERS else ".mkv"
 
 
 def decimal(value: Fraction, digits: int = 3) -> str:

@@ -12,10 +12,13 @@ import pytest
 
 from vinr_cli.color.spec import ColorSpec
 from vinr_cli.errors import InputError, OutputError, VerificationError
-from vinr_cli.media.base.names import temporary_name
+from vinr_cli.media.base.names import container_of, temporary_name
+from vinr_cli.media.join.decisions import Wishes, decide
 from vinr_cli.media.join.mux import finish
 from vinr_cli.media.join.reencode import sound_length
+from vinr_cli.media.join.times import ONE, ZERO, Times
 from vinr_cli.media.join.verification import check
+from vinr_cli.media.join.words import notices as said
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.info import MediaInfo
 from vinr_cli.media.read.reader import FrameReader
@@ -48,9 +51,8 @@ class Bench:
         rate: Fraction | None = None,
         codec: str | None = None,
     ) -> Path:
-        container = {".mkv": "matroska", ".ts": "mpegts"}.get(suffix, suffix[1:])
         options = EncodeOptions(codec=codec)
-        encoder = choose(options, container, ColorSpec(), rate=rate)
+        encoder = choose(options, container_of(Path(f"out{suffix}")), ColorSpec(), rate=rate)
         path = self.folder / f"part{suffix}"
         with FrameWriter(
             path, width=64, height=48, color=encoder.color, time_base=tick, rate=rate,
@@ -75,7 +77,15 @@ class Bench:
 
     def finish(self, part: Path, info: MediaInfo, suffix: str, **further: Any) -> Path:
         target = self.folder / f"out{suffix}"
-        finish(part, info, target, ffmpeg=self.ffmpeg, notices=self.notices, **further)
+        times = Times(shift=further.get("shift", ZERO), kept_span=further.get("kept_span"))
+        stretched = further.get("stretch", ONE) != 1
+        wishes = Wishes(further.pop("left_out", ()), stretched=stretched, times=times)
+        decisions = decide(info, container_of(target), wishes)
+        self.notices += said(decisions)
+        finish(
+            part, info, target, decisions=decisions, ffmpeg=self.ffmpeg, notices=self.notices,
+            **further,
+        )  # fmt: skip
         return target
 
 
@@ -462,7 +472,7 @@ def test_frames_before_zero_move_to_zero(clip: Make, packets: Packets, bench: Be
 
 def test_no_audio_means_none(clip: Make, bench: Bench) -> None:
     """Without sound wanted, no sound is there, and no notice either."""
-    out = bench.double(clip("in.mp4", *TONE), ".mp4", audio=False)
+    out = bench.double(clip("in.mp4", *TONE), ".mp4", left_out={"audio"})
 
     assert not probe(out).tracks
     assert not bench.notices
@@ -478,16 +488,6 @@ def test_rotation_is_kept(clip: Make, make: Make, bench: Bench, degrees: int, su
 
     assert probe(bench.double(source, suffix)).video.rotation == degrees
     assert not bench.notices
-
-
-def test_rotation_that_cannot_be_kept_is_noticed(clip: Make, make: Make, bench: Bench) -> None:
-    """A container without a display matrix gives a notice with the angle."""
-    plain = clip("plain.mp4")
-    source = make("in.mp4", "-display_rotation", "90", "-i", str(plain), "-c", "copy")
-
-    bench.double(source, ".ts")
-
-    assert any("270 degrees" in n for n in bench.notices)
 
 
 SRT = "1\n00:00:00,200 --> 00:00:00,600\nHello\n\n2\n00:00:00,700 --> 00:00:00,900\nAgain\n"
@@ -666,12 +666,16 @@ def test_a_target_that_cannot_be_written_is_told(clip: Make, bench: Bench, tmp_p
     info = probe(clip("in.mp4"))
     part = bench.part(".mp4", [0, 1], Fraction(1, 25), Fraction(25))
     with pytest.raises(OutputError, match="No such file"):
-        finish(part, info, tmp_path / "none" / "x.mp4", ffmpeg=bench.ffmpeg, notices=[])
+        finish(
+            part, info, tmp_path / "none" / "x.mp4", decisions=(), ffmpeg=bench.ffmpeg, notices=[]
+        )
     with pytest.raises(InputError):
-        finish(tmp_path / "no", info, tmp_path / "x.mp4", ffmpeg=bench.ffmpeg, notices=[])
+        finish(
+            tmp_path / "no", info, tmp_path / "x.mp4", decisions=(), ffmpeg=bench.ffmpeg, notices=[]
+        )
     info.path.unlink()
     with pytest.raises(InputError):
-        finish(part, info, tmp_path / "x.mp4", ffmpeg=bench.ffmpeg, notices=[])
+        finish(part, info, tmp_path / "x.mp4", decisions=(), ffmpeg=bench.ffmpeg, notices=[])
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
@@ -683,7 +687,7 @@ def test_a_full_disk_is_told(clip: Make, bench: Bench, tmp_path: Path) -> None:
     full.symlink_to("/dev/full")
 
     with pytest.raises(OutputError, match="No space left"):
-        finish(part, info, full, ffmpeg=bench.ffmpeg, notices=[])
+        finish(part, info, full, decisions=(), ffmpeg=bench.ffmpeg, notices=[])
 
 
 def test_temporary_names_are_hidden_beside_the_output(tmp_path: Path) -> None:

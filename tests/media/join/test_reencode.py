@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from vinr_cli.errors import EncoderError
-from vinr_cli.media.join.reencode import audio_codec, convert_subtitle, tempo_steps
+from vinr_cli.media.base.containers import AVI, MP4, WEBM, Conversion
+from vinr_cli.media.join.reencode import convert_subtitle, tempo_steps
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_tempo_one_needs_no_filter() -> None:
 
 def test_codecs_suit_their_container() -> None:
     """WebM gets Opus, AVI plain samples, all others AAC."""
-    assert [audio_codec(c) for c in ("webm", "avi", "mp4")] == ["libopus", "pcm_s16le", "aac"]
+    assert [c.sound.codec for c in (WEBM, AVI, MP4)] == ["libopus", "pcm_s16le", "aac"]
 
 
 @pytest.mark.parametrize("listed", [False, True])
@@ -45,9 +46,9 @@ def test_the_binary_does_not_follow_lists(
         source.write_text("ffconcat version 1.0\nfile in.mkv\n")
     target = tmp_path / "out.vtt"
     if not listed:
-        convert_subtitle(ffmpeg, source, 0, target, codec="webvtt")
+        convert_subtitle(ffmpeg, source, 0, target, conversion=Conversion("webvtt", "webm"))
         assert target.stat().st_size > 0
         return
     with pytest.raises(EncoderError, match="Error opening input"):
-        convert_subtitle(ffmpeg, source, 0, target, codec="webvtt")
+        convert_subtitle(ffmpeg, source, 0, target, conversion=Conversion("webvtt", "webm"))
     assert not target.exists()

@@ -10,10 +10,15 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from vinr_cli.media.base.codecs import CONTAINERS
+from vinr_cli.media.base.containers import AVI, MP4, container_named
+from vinr_cli.media.base.names import container_of
+from vinr_cli.media.base.opening import codec_name
+from vinr_cli.media.join.decisions import Act, Wishes, decide
 from vinr_cli.media.join.mux import finish
-from vinr_cli.media.join.streams import Fate, changed_tracks, fates
+from vinr_cli.media.join.times import Times
 from vinr_cli.media.join.verification import check
+from vinr_cli.media.join.words import name_of
+from vinr_cli.media.join.words import notices as said
 from vinr_cli.media.read.describe import probe
 
 Make = Callable[..., Path]
@@ -39,19 +44,27 @@ def rich(make: Make, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", ["mp4", "mov", "matroska", "webm", "mpegts"])
-def test_what_is_foretold_is_what_happens(
+def test_what_is_decided_is_what_happens(
     rich: Path, clip: Make, tmp_path: Path, ffmpeg: Path, form: str
 ) -> None:
-    """The lines told before the work are those of the finished file, in every container."""
+    """The finished file has the streams that were decided on, converted where that was said."""
     codec = ("libvpx-vp9", "-deadline", "realtime") if form == "webm" else ("libx264", "-bf", "0")
     part = clip("part.mp4", "-c:v", *codec, seconds=2)
-    source = probe(rich)
-    told = changed_tracks(source, form)
-    done: list[str] = []
+    source, target, out = probe(rich), container_named(form), tmp_path / "out"
+    decisions = decide(source, target)
+    surprises: list[str] = []
 
-    finish(part, source, tmp_path / "out", ffmpeg=ffmpeg, notices=done, container=form)
+    kinds = finish(
+        part, source, out, decisions=decisions, ffmpeg=ffmpeg, notices=surprises, container=target
+    )
 
-    assert told == done
+    kept = [d for d in decisions if d.act in (Act.COPY, Act.CONVERT)]
+    assert surprises == []
+    assert kinds == ("video", *(d.kind for d in kept))
+    with av.open(out) as container:
+        names = [codec_name(s) for s in container.streams if s.type != "attachment"][1:]
+    made = [d.conversion.codec if d.conversion else d.label for d in kept if d.kind != "attachment"]
+    assert names == [name.removeprefix("lib") for name in made]
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
@@ -62,8 +75,10 @@ def test_no_subtitle_outlasts_the_end(
     part = clip("part.mp4", "-c:v", "libx264", "-bf", "0", seconds=1)
     out = tmp_path / f"out.{suffix}"
 
+    source = probe(rich)
     finish(
-        part, probe(rich), out, kept_span=(Fraction(0), Fraction(1)), ffmpeg=ffmpeg, notices=[],
+        part, source, out, decisions=decide(source, container_of(out)),
+        kept_span=(Fraction(0), Fraction(1)), ffmpeg=ffmpeg, notices=[],
     )  # fmt: skip
 
     with av.open(out) as container:
@@ -83,13 +98,13 @@ def test_subtitles_can_be_left_out(rich: Path, clip: Make, tmp_path: Path, ffmpe
     part = clip("part.mp4", "-c:v", "libx264", "-bf", "0", seconds=2)
     source = probe(rich)
 
-    told = changed_tracks(source, "mp4", left_out={"subtitle", "audio"})
+    decisions = decide(source, MP4, Wishes(left_out={"subtitle", "audio"}))
     kinds = finish(
-        part, source, tmp_path / "out.mp4", audio=False, subtitles=False, ffmpeg=ffmpeg, notices=[]
+        part, source, tmp_path / "out.mp4", decisions=decisions, ffmpeg=ffmpeg, notices=[]
     )
 
     assert kinds == ("video", "video")
-    assert [line.split()[0] for line in told] == ["attachment"]
+    assert [line.split()[0] for line in said(decisions)] == ["attachment"]
 
 
 def test_tags_are_added_to_the_sources(
@@ -99,7 +114,9 @@ def test_tags_are_added_to_the_sources(
     part = clip("part.mp4", "-c:v", "libx264", "-bf", "0", seconds=2)
     out = tmp_path / "out.mp4"
 
-    finish(part, probe(rich), out, tags={"comment": "vinr 0"}, ffmpeg=ffmpeg, notices=[])
+    finish(
+        part, probe(rich), out, decisions=(), tags={"comment": "vinr 0"}, ffmpeg=ffmpeg, notices=[]
+    )
 
     assert dict(probe(out).metadata)["comment"] == "vinr 0"
 
@@ -131,9 +148,12 @@ def test_a_second_video_is_copied(
     notices: list[str] = []
 
     origin = decoded(source, "video", 0)[0][0]
-    finish(part, probe(source), out, shift=origin, ffmpeg=ffmpeg, notices=notices)
+    media = probe(source)
+    decisions = decide(media, container_of(out), Wishes(times=Times(shift=origin)))
+    finish(part, media, out, decisions=decisions, shift=origin, ffmpeg=ffmpeg, notices=notices)
 
     assert not notices
+    assert not said(decisions)
     before, after = (decoded(path, "video", 1) for path in (source, out))
     assert [body for _, body in after] == [body for _, body in before]
     # MPEG-TS begins anywhere: there, times count from the main video's first frame.
@@ -155,9 +175,10 @@ def test_a_second_video_follows_cut_and_stretch(
     out = tmp_path / "out.mp4"
     start = Fraction(4, 10)
 
+    media, span = probe(source), (start, Fraction(14, 10))
     finish(
-        part, probe(source), out, shift=start, kept_span=(start, Fraction(14, 10)),
-        stretch=Fraction(2), ffmpeg=ffmpeg, notices=[],
+        part, media, out, decisions=decide(media, MP4, Wishes(times=Times(kept_span=span))),
+        shift=start, kept_span=span, stretch=Fraction(2), ffmpeg=ffmpeg, notices=[],
     )  # fmt: skip
 
     times = [t for t, _ in decoded(out, "video", 1)]
@@ -198,10 +219,14 @@ def test_metadata_of_a_drone_is_copied(clip: Make, tmp_path: Path, ffmpeg: Path)
 
     shift = (source.video.start_pts or 0) * source.video.time_base
     for name in ("out.ts", "out.mp4"):
-        finish(part, source, tmp_path / name, shift=shift, ffmpeg=ffmpeg, notices=notices)
+        decisions = decide(source, container_of(Path(name)), Wishes(times=Times(shift=shift)))
+        notices += said(decisions)
+        finish(
+            part, source, tmp_path / name, decisions=decisions, shift=shift, ffmpeg=ffmpeg,
+            notices=notices,
+        )  # fmt: skip
 
     assert notices == ["data stream 1 (klv) is not kept: mp4 cannot hold it"]
-    assert changed_tracks(source, "mp4") == notices
     with av.open(tmp_path / "out.ts") as container:
         packets = [p for p in container.demux() if p.size]
         found = {k: [p for p in packets if p.stream.type == k] for k in ("video", "data")}
@@ -224,8 +249,8 @@ def test_chapters_survive_quicktime(
     for name in ("first", "second"):
         notices: list[str] = []
         media, out = probe(source), tmp_path / f"{name}.{suffix}"
-        foretold = fates(media, CONTAINERS[f".{suffix}"])
-        streams = finish(part, media, out, ffmpeg=ffmpeg, notices=notices)
+        decisions = decide(media, container_named(suffix))
+        streams = finish(part, media, out, decisions=decisions, ffmpeg=ffmpeg, notices=notices)
         check(
             out, frames=25, duration=Fraction(1), tolerance=Fraction(1, 100), size=(64, 48),
             streams=streams,
@@ -235,7 +260,7 @@ def test_chapters_survive_quicktime(
         assert chapter["metadata"]["title"] == "one"
         assert chapter["end"] * (chapter["time_base"] or 0) == Fraction(4, 5)
         assert notices == []
-        assert foretold == (Fate("chapters"),)
+        assert [(name_of(d), d.act) for d in decisions] == [("chapters", Act.COPY)]
         source = out
 
 
@@ -248,4 +273,4 @@ def test_chapters_that_a_format_has_not_are_told(make: Make, clip: Make, tmp_pat
         "source.mkv", "-i", f"file:{part}", "-i", f"file:{tmp_path / 'chapters.txt'}",
         "-map_chapters", "1", "-c", "copy",
     )  # fmt: skip
-    assert changed_tracks(probe(source), "avi") == ["chapters are not kept: avi has none"]
+    assert said(decide(probe(source), AVI)) == ["chapters are not kept: avi has none"]

@@ -4,6 +4,7 @@ import pytest
 
 from vinr_cli.color.spec import ColorSpec
 from vinr_cli.errors import VinrError
+from vinr_cli.media.base.containers import container_named
 from vinr_cli.media.join.trial import LARGE_SIDE, needs_trial, try_encoder
 from vinr_cli.media.write.encoders import Encoder, choose
 from vinr_cli.plan.job import EncodeOptions
@@ -14,7 +15,9 @@ SIZE = (64, 48)
 
 def settled(codec: str, container: str, *extra: str) -> Encoder:
     """An encoder for plain frames."""
-    return choose(EncodeOptions(codec, extra=extra), container, ColorSpec(), rate=RATE)
+    return choose(
+        EncodeOptions(codec, extra=extra), container_named(container), ColorSpec(), rate=RATE
+    )
 
 
 def test_only_what_is_unknown_is_tried() -> None:
@@ -32,7 +35,7 @@ def test_only_what_is_unknown_is_tried() -> None:
         ("h264", "mp4", ("-g", "7")),
         ("h264", "mp4", ("-f", "mp4")),
         ("mpeg4", "avi", ()),
-        ("png", "image2", ("-pred", "mixed")),
+        ("png", "a folder of pictures", ("-pred", "mixed")),
         ("gif", "gif", ("-slices", "4")),
         ("vp9", "webm", ("-tile-columns", "1")),
     ],

@@ -7,10 +7,12 @@ import pytest
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix
 from vinr_cli.errors import EncoderError, UsageError
+from vinr_cli.media.base.containers import GIF, container_named
+from vinr_cli.media.join.decisions import decide
 from vinr_cli.media.join.mux import finish
-from vinr_cli.media.join.streams import changed_tracks
 from vinr_cli.media.join.verification import check
-from vinr_cli.media.pictures.animate import write_gif
+from vinr_cli.media.join.words import notices
+from vinr_cli.media.pictures.animate import render_film
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.reader import FrameReader
 from vinr_cli.media.write.encoders import choose
@@ -26,7 +28,7 @@ def test_a_gif_has_all_frames_and_their_times(clip: Make, tmp_path: Path, ffmpeg
     rest = clip("b.mp4", *encode, "-metadata", "comment=vinr-origin=2/5", seconds=0.4)
     out = tmp_path / "out.gif"
 
-    kinds = finish([first, rest], probe(both), out, ffmpeg=ffmpeg, notices=[])
+    kinds = finish([first, rest], probe(both), out, decisions=(), ffmpeg=ffmpeg, notices=[])
 
     check(
         out, frames=20, duration=Fraction(4, 5), tolerance=Fraction(1, 25), size=(64, 48),
@@ -40,8 +42,8 @@ def test_what_a_gif_cannot_be_is_told_before(clip: Make) -> None:
     source = probe(clip("in.mp4", "-f", "lavfi", "-i", "sine=d=1"))
 
     with pytest.raises(UsageError, match="--fps 50"):
-        choose(EncodeOptions(), "gif", ColorSpec(), rate=Fraction(60))
-    assert changed_tracks(source, "gif") == ["audio stream 1 (aac) is not kept: gif cannot hold it"]
+        choose(EncodeOptions(), container_named("gif"), ColorSpec(), rate=Fraction(60))
+    assert notices(decide(source, GIF)) == ["audio stream 1 (aac) is not kept: gif cannot hold it"]
 
 
 def test_a_film_that_is_none_is_told(tmp_path: Path, ffmpeg: Path) -> None:
@@ -49,7 +51,7 @@ def test_a_film_that_is_none_is_told(tmp_path: Path, ffmpeg: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no film")
 
     with pytest.raises(EncoderError, match="cannot be made"):
-        write_gif(ffmpeg, tmp_path / "a.mp4", tmp_path / "a.gif")
+        render_film(ffmpeg, tmp_path / "a.mp4", tmp_path / "a.gif", GIF)
 
 
 @pytest.mark.parametrize("kind", ["yuv420p", "yuv444p10le", "gray"])
@@ -60,7 +62,7 @@ def test_y4m_has_the_samples_of_its_parts(
     part = clip("a.mp4", "-c:v", "ffv1", "-pix_fmt", kind, rate="24000/1001", seconds=0.4)
     out = tmp_path / "out.y4m"
 
-    finish(part, probe(part), out, ffmpeg=ffmpeg, notices=[])
+    finish(part, probe(part), out, decisions=(), ffmpeg=ffmpeg, notices=[])
 
     made = probe(out).video
     assert made.rate == Fraction(24000, 1001)
@@ -74,5 +76,7 @@ def test_what_y4m_cannot_be_is_told_before() -> None:
     rgb = ColorSpec(Chroma.RGB, Matrix.RGB, full_range=True, tagged_matrix="gbr")
 
     with pytest.raises(UsageError, match="variable"):
-        choose(EncodeOptions(), "yuv4mpegpipe", ColorSpec())
-    assert choose(EncodeOptions(), "yuv4mpegpipe", rgb, rate=Fraction(25)).pix_fmt == "yuv444p"
+        choose(EncodeOptions(), container_named("y4m"), ColorSpec())
+    assert (
+        choose(EncodeOptions(), container_named("y4m"), rgb, rate=Fraction(25)).pix_fmt == "yuv444p"
+    )

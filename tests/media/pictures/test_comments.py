@@ -5,8 +5,9 @@ from pathlib import Path
 import av
 import pytest
 
-from vinr_cli.media.pictures.animate import write_gif, write_webp
-from vinr_cli.media.pictures.comments import comment_gif, comment_webp
+from vinr_cli.media.base.containers import GIF, WEBP
+from vinr_cli.media.pictures.animate import render_film
+from vinr_cli.media.pictures.comments import put_comment
 from vinr_cli.media.pictures.webp import read_animation
 
 Make = Callable[..., Path]
@@ -28,10 +29,10 @@ def pictures(ffmpeg: Path, path: Path) -> str:
 def test_a_gif_with_a_comment(film: Path, ffmpeg: Path, tmp_path: Path) -> None:
     """A comment of any length is found by readers, and no picture changes."""
     gif = tmp_path / "a.gif"
-    write_gif(ffmpeg, film, gif)
+    render_film(ffmpeg, film, gif, GIF)
     before = pictures(ffmpeg, gif)
 
-    comment_gif(gif, TEXT)
+    put_comment(gif, TEXT)
 
     with av.open(str(gif)) as container:
         assert container.metadata["comment"] == TEXT
@@ -42,10 +43,10 @@ def test_a_gif_with_a_comment(film: Path, ffmpeg: Path, tmp_path: Path) -> None:
 def test_a_webp_with_a_comment(film: Path, ffmpeg: Path, tmp_path: Path) -> None:
     """The chunk is promised and there, the file is whole, and its pictures are those before."""
     webp = tmp_path / "a.webp"
-    write_webp(ffmpeg, film, webp)
+    render_film(ffmpeg, film, webp, WEBP)
     before = read_animation(webp)
 
-    comment_webp(webp, TEXT)
+    put_comment(webp, TEXT)
 
     assert read_animation(webp) == before
     data = webp.read_bytes()
@@ -54,12 +55,12 @@ def test_a_webp_with_a_comment(film: Path, ffmpeg: Path, tmp_path: Path) -> None
     assert "scale 2x2 &lt;&amp;&gt; \N{MULTIPLICATION SIGN}" in xmp
 
 
-@pytest.mark.parametrize("comment", [comment_gif, comment_webp])
-def test_another_file_is_left_alone(comment: Callable[[Path, str], None], tmp_path: Path) -> None:
+@pytest.mark.parametrize("body", [b"GIF", b"something else, long enough to be read"])
+def test_another_file_is_left_alone(body: bytes, tmp_path: Path) -> None:
     """What is no animation is refused and stays as it was."""
     path = tmp_path / "a"
-    path.write_bytes(b"something else, long enough to be read")
+    path.write_bytes(body)
     with pytest.raises(ValueError, match="it is no"):
-        comment(path, TEXT)
-    assert path.read_bytes() == b"something else, long enough to be read"
+        put_comment(path, TEXT)
+    assert path.read_bytes() == body
     assert list(tmp_path.iterdir()) == [path]

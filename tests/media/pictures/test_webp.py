@@ -6,6 +6,7 @@ import pytest
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting
 from vinr_cli.errors import UsageError, VerificationError
+from vinr_cli.media.base.containers import container_named
 from vinr_cli.media.join.mux import finish
 from vinr_cli.media.pictures.webp import check_webp, read_animation
 from vinr_cli.media.read.describe import probe
@@ -21,7 +22,7 @@ def animation(clip: Make, tmp_path: Path, ffmpeg: Path) -> Path:
     noise = ("-vf", "noise=alls=40:allf=t")  # libwebp merges neighbours that are alike
     film = clip("in.mp4", *noise, "-c:v", "ffv1", "-pix_fmt", "yuv420p", seconds=0.4)
     out = tmp_path / "out.webp"
-    assert finish(film, probe(film), out, ffmpeg=ffmpeg, notices=[]) == ("video",)
+    assert finish(film, probe(film), out, decisions=(), ffmpeg=ffmpeg, notices=[]) == ("video",)
     return out
 
 
@@ -65,7 +66,7 @@ def test_colours_are_those_of_webp() -> None:
     hdr = ColorSpec(
         depth=10, matrix=Matrix.BT2020, full_range=True, primaries="bt2020", transfer="smpte2084"
     )
-    encoder = choose(EncodeOptions(), "webp", hdr)
+    encoder = choose(EncodeOptions(), container_named("webp"), hdr)
     color = encoder.color
     assert (color.chroma, color.depth, color.full_range) == (Chroma.C420, 8, False)
     assert (color.matrix, color.siting) == (Matrix.BT601, Siting.CENTER)
@@ -76,4 +77,4 @@ def test_colours_are_those_of_webp() -> None:
 def test_crf() -> None:
     """A quality that WebP does not know by that name is refused."""
     with pytest.raises(UsageError, match="webp has no such quality"):
-        choose(EncodeOptions(crf=20), "webp", ColorSpec())
+        choose(EncodeOptions(crf=20), container_named("webp"), ColorSpec())

@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vinr_cli.color.spec import Chroma, Matrix, Siting
+from vinr_cli.media.base.containers import container_named
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.write.colour_words import (
     colour_changes,
@@ -35,7 +36,7 @@ def test_a_guess_is_called_one(clip: Make) -> None:
 def test_changes_are_those_of_the_samples(clip: Make) -> None:
     """Every difference of layout, depth, matrix, range and siting is named, and nothing else."""
     given = probe(clip("a.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p")).video.color
-    encoder = choose(EncodeOptions("h264"), "mp4", given)
+    encoder = choose(EncodeOptions("h264"), container_named("mp4"), given)
     assert colour_changes(given, encoder) == []
     other = replace(
         given, chroma=Chroma.C444, depth=10, matrix=Matrix.BT709, full_range=True,
@@ -53,6 +54,6 @@ def test_changes_are_those_of_the_samples(clip: Make) -> None:
 def test_a_palette_is_told(clip: Make) -> None:
     """A GIF's colours are those of its palette, not of the film that it is made of."""
     given = probe(clip("a.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p")).video.color
-    encoder = choose(EncodeOptions(), "gif", given)
+    encoder = choose(EncodeOptions(), container_named("gif"), given)
     assert written_colours(encoder) == "one palette of 256 colours, error diffusion"
     assert colour_changes(given, encoder) == ["in one palette of 256 colours"]

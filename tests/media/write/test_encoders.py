@@ -11,8 +11,10 @@ import pytest
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting
 from vinr_cli.errors import EncoderError, UsageError
-from vinr_cli.media.base.codecs import CODECS, container_of
+from vinr_cli.media.base.codecs import CODECS
+from vinr_cli.media.base.containers import CONTAINERS, MATROSKA, WEBP, container_named
 from vinr_cli.media.base.ffmpeg import FFMPEG_VARIABLE, find_ffmpeg, list_encoders
+from vinr_cli.media.base.names import container_of
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.reader import FrameReader
 from vinr_cli.media.write.encoders import choose, needs_even
@@ -46,16 +48,16 @@ def test_defaults_follow_container_and_colour(
     container: str, color: ColorSpec, encoder: str, pix_fmt: str
 ) -> None:
     """Without options the codec suits the container, and layout and depth stay where they can."""
-    found = choose(EncodeOptions(), container, color, rate=RATE)
+    found = choose(EncodeOptions(), container_named(container), color, rate=RATE)
 
     assert (found.encoder, found.pix_fmt) == (encoder, pix_fmt)
-    assert found.container == container
+    assert found.container.name == container
 
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_codec_of_the_table_settles(codec: str) -> None:
     """Each codec takes every kind of source in some layout, and HDR in ten bits where it can."""
-    container = sorted(CODECS[codec].containers)[0]
+    container = next(row for row in CONTAINERS if codec in row.codecs)
     sources = [
         SDR, HDR, replace(SDR, chroma=Chroma.C444), RGB, replace(SDR, chroma=Chroma.GRAY),
         replace(SDR, depth=12),
@@ -67,27 +69,27 @@ def test_every_codec_of_the_table_settles(codec: str) -> None:
         changed = (found.color.chroma, found.color.depth) != (source.chroma, source.depth)
         if changed and source.chroma is not Chroma.GRAY:
             assert found.notices
-    deep = 8 if container == "webp" else 10  # it has no more
+    deep = 8 if container is WEBP else 10  # it has no more
     assert choose(EncodeOptions(codec=codec), container, HDR, rate=RATE).color.depth >= deep
 
 
 def test_what_few_players_show_is_told() -> None:
     """RGB that is kept whole, as 4:4:4 or as it is, is told where films are played."""
     for container, words in (("mp4", "few players show 4:4:4"), ("webm", "few players show RGB")):
-        found = choose(EncodeOptions(), container, RGB, rate=RATE)
+        found = choose(EncodeOptions(), container_named(container), RGB, rate=RATE)
         assert any(notice.startswith(words) for notice in found.notices)
-    assert choose(EncodeOptions("ffv1"), "matroska", RGB, rate=RATE).notices == ()
+    assert choose(EncodeOptions("ffv1"), container_named("matroska"), RGB, rate=RATE).notices == ()
 
 
 def test_names_of_codecs_have_aliases() -> None:
     """Common names of the same codec, in any case, and ffmpeg's name of its encoder, are one."""
     for name in ("h265", "HEVC", "x265", "libx265"):
-        assert choose(EncodeOptions(codec=name), "mp4", SDR).name == "h265"
+        assert choose(EncodeOptions(codec=name), container_named("mp4"), SDR).name == "h265"
 
 
 def test_an_encoder_of_ffmpeg_may_be_named() -> None:
     """An encoder outside the table works by its own name, with no quality made up for it."""
-    found = choose(EncodeOptions(codec="mpeg4", extra=("-q:v", "3")), "mp4", SDR)
+    found = choose(EncodeOptions(codec="mpeg4", extra=("-q:v", "3")), container_named("mp4"), SDR)
 
     assert (found.name, found.encoder, found.part_format) == ("mpeg4", "mpeg4", "mp4")
     assert found.arguments == ("-q:v", "3")
@@ -116,21 +118,21 @@ def test_what_cannot_be_is_refused_with_what_can(
 ) -> None:
     """Unknown or unfitting options are refused, naming what would do."""
     with pytest.raises(UsageError, match=words):
-        choose(options, container, SDR)
+        choose(options, container_named(container), SDR)
 
 
 def test_options_reach_the_encoder() -> None:
     """Quality, preset and further arguments stand on the command line, the user's last."""
     options = EncodeOptions(codec="h264", crf=21.5, preset="fast", extra=("-tune", "film"))
 
-    assert choose(options, "mp4", SDR).arguments == (
+    assert choose(options, container_named("mp4"), SDR).arguments == (
         "-crf", "21.5", "-preset", "fast", "-tune", "film",
     )  # fmt: skip
 
 
 def test_a_pixel_format_decides_the_layout() -> None:
     """--pix-fmt sets layout and depth of the frames that the encoder is given."""
-    found = choose(EncodeOptions(pix_fmt="yuv444p10le"), "mp4", SDR)
+    found = choose(EncodeOptions(pix_fmt="yuv444p10le"), container_named("mp4"), SDR)
 
     assert (found.color.chroma, found.color.depth) == (Chroma.C444, 10)
     assert found.color.matrix is SDR.matrix
@@ -138,8 +140,8 @@ def test_a_pixel_format_decides_the_layout() -> None:
 
 def test_subsampled_frames_need_even_sides_where_the_encoder_says() -> None:
     """H.264 needs even sides for 4:2:0 and not for 4:4:4; VP9 takes odd ones."""
-    h264 = choose(EncodeOptions(codec="h264"), "mp4", SDR)
-    vp9 = choose(EncodeOptions(codec="vp9"), "mp4", SDR)
+    h264 = choose(EncodeOptions(codec="h264"), container_named("mp4"), SDR)
+    vp9 = choose(EncodeOptions(codec="vp9"), container_named("mp4"), SDR)
 
     assert needs_even(SDR, h264)
     assert not needs_even(replace(SDR, chroma=Chroma.C444), h264)
@@ -155,7 +157,9 @@ def test_subsampled_frames_need_even_sides_where_the_encoder_says() -> None:
 )  # fmt: skip
 def test_range_is_kept_where_somebody_can_say_it(codec: str, container: str, full: bool) -> None:
     """H.264 says full range itself, Matroska says it for FFV1, and for ProRes nobody does."""
-    found = choose(EncodeOptions(codec=codec), container, replace(SDR, full_range=True))
+    found = choose(
+        EncodeOptions(codec=codec), container_named(container), replace(SDR, full_range=True)
+    )
 
     assert found.color.full_range is full
 
@@ -167,7 +171,9 @@ def test_range_is_kept_where_somebody_can_say_it(codec: str, container: str, ful
 def test_a_profile_of_prores_has_its_layout(preset: str | None, pix_fmt: str | None) -> None:
     """A 4:2:2 profile gets 4:2:2 of any source, 4444 gets 4:4:4; without one the source decides."""
     for source, own in ((RGB, "yuv444p10le"), (SDR, "yuv422p10le")):
-        found = choose(EncodeOptions("prores", preset=preset), "mov", source, rate=RATE)
+        found = choose(
+            EncodeOptions("prores", preset=preset), container_named("mov"), source, rate=RATE
+        )
         assert found.pix_fmt == (pix_fmt or own)
         profile = preset or ("4444" if own == "yuv444p10le" else "hq")
         assert found.arguments[-2:] == ("-profile:v", profile)
@@ -176,29 +182,33 @@ def test_a_profile_of_prores_has_its_layout(preset: str | None, pix_fmt: str | N
 def test_losing_samples_without_loss_is_told() -> None:
     """Where an encoder cannot take the source's samples, --lossless does not hide it."""
     options = EncodeOptions("av1", lossless=True)
-    found = choose(options, "matroska", replace(SDR, chroma=Chroma.C444), rate=RATE)
+    found = choose(
+        options, container_named("matroska"), replace(SDR, chroma=Chroma.C444), rate=RATE
+    )
     assert found.notices[1].startswith("--lossless holds from there on")
-    assert choose(options, "matroska", SDR, rate=RATE).notices == ()
+    assert choose(options, container_named("matroska"), SDR, rate=RATE).notices == ()
 
 
 def test_gray_is_full_range_where_nobody_says_so() -> None:
     """Untagged gray is read as full range, so FFV1 in AVI keeps it; 4:2:0 there is studio range."""
     gray = replace(SDR, chroma=Chroma.GRAY, full_range=True)
-    assert choose(EncodeOptions("ffv1"), "avi", gray, rate=RATE).color.full_range
+    assert choose(EncodeOptions("ffv1"), container_named("avi"), gray, rate=RATE).color.full_range
     full = replace(SDR, full_range=True)
-    assert not choose(EncodeOptions("ffv1"), "avi", full, rate=RATE).color.full_range
+    assert not choose(
+        EncodeOptions("ffv1"), container_named("avi"), full, rate=RATE
+    ).color.full_range
 
 
 def test_hdr_forced_into_eight_bits_is_noticed() -> None:
     """HDR in an 8-bit format works, with a warning about bands."""
-    found = choose(EncodeOptions(pix_fmt="yuv420p"), "mp4", HDR)
+    found = choose(EncodeOptions(pix_fmt="yuv420p"), container_named("mp4"), HDR)
 
     assert any("bands" in n for n in found.notices)
 
 
 def test_suffixes_name_containers() -> None:
     """Known suffixes in any case give a format; others are refused with the known ones."""
-    assert container_of(Path("a.MKV")) == "matroska"
+    assert container_of(Path("a.MKV")) is MATROSKA
     for name in ("a.xyz", "a"):
         with pytest.raises(UsageError, match=r"\.mp4"):
             container_of(Path(name))
@@ -214,7 +224,7 @@ def test_ffmpeg_is_found_by_option_then_variable(
 
     assert find_ffmpeg(EncodeOptions()) == link
     assert find_ffmpeg(EncodeOptions(ffmpeg=ffmpeg)) == ffmpeg
-    assert choose(EncodeOptions(), "mp4", SDR).ffmpeg == link
+    assert choose(EncodeOptions(), container_named("mp4"), SDR).ffmpeg == link
 
 
 def test_a_missing_or_strange_ffmpeg_is_told(
@@ -241,7 +251,7 @@ def test_an_encoder_that_this_ffmpeg_lacks_is_told(ffmpeg: Path, tmp_path: Path)
     script.chmod(0o755)
 
     with pytest.raises(EncoderError, match="libx265"):
-        choose(EncodeOptions(codec="h265", ffmpeg=script), "mp4", SDR)
+        choose(EncodeOptions(codec="h265", ffmpeg=script), container_named("mp4"), SDR)
 
 
 @pytest.mark.parametrize(("codec", "depth"), [
@@ -278,9 +288,9 @@ def test_lossless_loses_nothing(
 def test_lossless_is_refused_where_it_cannot_be() -> None:
     """ProRes, and lossless together with a quality, are refused with what can."""
     with pytest.raises(UsageError, match="ffv1"):
-        choose(EncodeOptions(codec="prores", lossless=True), "mov", SDR)
+        choose(EncodeOptions(codec="prores", lossless=True), container_named("mov"), SDR)
     with pytest.raises(UsageError, match="--crf"):
-        choose(EncodeOptions(crf=20, lossless=True), "mp4", SDR)
+        choose(EncodeOptions(crf=20, lossless=True), container_named("mp4"), SDR)
 
 
 def _with_device(ffmpeg: Path, path: Path, works: str) -> Path:
@@ -298,7 +308,7 @@ def test_auto_takes_the_hardware_that_works(ffmpeg: Path, tmp_path: Path) -> Non
     """Of the hardware encoders the first that encodes a frame is taken, in its own words."""
     fake = _with_device(ffmpeg, tmp_path / "ffmpeg", "h264_qsv")
 
-    found = choose(EncodeOptions(codec="auto", crf=21, ffmpeg=fake), "mp4", SDR)
+    found = choose(EncodeOptions(codec="auto", crf=21, ffmpeg=fake), container_named("mp4"), SDR)
 
     assert found.encoder == "h264_qsv"
     assert found.arguments[-2:] == ("-global_quality", "21")
@@ -309,7 +319,7 @@ def test_auto_falls_back_and_says_so(ffmpeg: Path, tmp_path: Path) -> None:
     """Without a working device the usual encoder is taken, with a notice."""
     fake = _with_device(ffmpeg, tmp_path / "ffmpeg", "none")
 
-    found = choose(EncodeOptions(codec="auto", ffmpeg=fake), "mp4", HDR)
+    found = choose(EncodeOptions(codec="auto", ffmpeg=fake), container_named("mp4"), HDR)
 
     assert found.encoder == "libx265"
     assert any("no hardware encoder" in text for text in found.notices)
@@ -320,6 +330,6 @@ def test_hardware_that_is_not_there_is_refused(ffmpeg: Path, tmp_path: Path) -> 
     fake = _with_device(ffmpeg, tmp_path / "ffmpeg", "none")
 
     with pytest.raises(EncoderError, match="no such device"):
-        choose(EncodeOptions(codec="hevc_nvenc", ffmpeg=fake), "mp4", SDR)
+        choose(EncodeOptions(codec="hevc_nvenc", ffmpeg=fake), container_named("mp4"), SDR)
     with pytest.raises(UsageError, match="webm"):
-        choose(EncodeOptions(codec="hevc_nvenc", ffmpeg=fake), "webm", SDR)
+        choose(EncodeOptions(codec="hevc_nvenc", ffmpeg=fake), container_named("webm"), SDR)

@@ -14,7 +14,8 @@ import pytest
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Mastering, Matrix, Siting, output_tags
 from vinr_cli.errors import EncoderError, OutputError
-from vinr_cli.media.base.codecs import CODECS, RENDERED
+from vinr_cli.media.base.codecs import CODECS
+from vinr_cli.media.base.containers import CONTAINERS, MATROSKA, container_named
 from vinr_cli.media.read.describe import probe
 from vinr_cli.media.read.reader import FrameReader
 from vinr_cli.media.write import process
@@ -22,7 +23,8 @@ from vinr_cli.media.write.encoders import choose
 from vinr_cli.media.write.writer import ORIGIN, FrameWriter
 from vinr_cli.plan.job import EncodeOptions
 
-PART_CODECS = [name for name in CODECS if name not in RENDERED]  # parts of those are FFV1
+FINISHED = {row.usual for row in CONTAINERS if row.rendering}
+PART_CODECS = [name for name in CODECS if name not in FINISHED]  # parts of those are FFV1
 Picture = Callable[..., Any]
 SDR = ColorSpec(tagged_matrix="bt709", primaries="bt709", transfer="bt709")
 HDR = ColorSpec(
@@ -61,9 +63,8 @@ def write(
     **further: Any,
 ) -> ColorSpec:
     options = further.pop("options", EncodeOptions(codec=codec))
-    holds = CODECS[codec].containers if codec in CODECS else {"matroska"}
-    container = sorted(holds - {"avi"})[0]
-    encoder = choose(options, container, color, rate=rate or Fraction(25))
+    able = [row for row in CONTAINERS if codec in row.codecs]
+    encoder = choose(options, able[0] if able else MATROSKA, color, rate=rate or Fraction(25))
     with FrameWriter(
         path, width=size[0], height=size[1], color=encoder.color, time_base=tick, rate=rate,
         options=options, encoder=encoder, **further,
@@ -164,7 +165,7 @@ def test_wider_integers_are_taken(tmp_path: Path, picture: Picture) -> None:
     """Planes of int32, strided ones too, mean the same as uint16 ones."""
     part = tmp_path / "part"
     color = ColorSpec(depth=10)
-    encoder = choose(EncodeOptions(codec="ffv1"), "matroska", color)
+    encoder = choose(EncodeOptions(codec="ffv1"), container_named("matroska"), color)
     planes = picture(color, 10, 12)
     wide = [np.repeat(p.astype(np.int32), 2, axis=1)[:, ::2] for p in planes]
 
@@ -209,7 +210,7 @@ def test_codecs_that_take_odd_sides_do(
 
 def open_writer(path: Path, ffmpeg: Path | None = None, **further: Any) -> FrameWriter:
     options = EncodeOptions(codec="ffv1", ffmpeg=ffmpeg, **further)
-    encoder = choose(options, "matroska", SDR)
+    encoder = choose(options, container_named("matroska"), SDR)
     return FrameWriter(
         path, width=64, height=48, color=SDR, time_base=Fraction(1, 25), rate=Fraction(25),
         options=options, encoder=encoder,

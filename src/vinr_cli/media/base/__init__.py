@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 from vinr_cli.media.lazy import door
 
 if TYPE_CHECKING:
-    from vinr_cli.media.base.codecs import (
-        CODECS,
-        CONTAINERS,
-        IMAGES,
-        MAX_WEBP_SIDE,
-        RENDERED,
-        SQUARE,
-        STREAMED,
-        container_of,
+    from vinr_cli.media.base.codecs import CODECS
+    from vinr_cli.media.base.containers import (
+        FALLBACKS,
+        FORMATS,
+        PIPED,
+        SUFFIXES,
+        Comment,
+        Container,
+        default_suffix,
+        require_format,
     )
     from vinr_cli.media.base.ffmpeg import find_ffmpeg
     from vinr_cli.media.base.listing import (
@@ -23,16 +24,18 @@ if TYPE_CHECKING:
         named_after,
         parse_pattern,
     )
-    from vinr_cli.media.base.names import NAME_BYTES, temporary_name
+    from vinr_cli.media.base.names import NAME_BYTES, container_of, temporary_name
     from vinr_cli.media.base.opening import open_input
     from vinr_cli.media.base.pipe import STDOUT_NAME, Outlet
 else:
     __getattr__ = door(
         __name__,
-        codecs="CODECS CONTAINERS IMAGES MAX_WEBP_SIDE RENDERED SQUARE STREAMED container_of",
+        codecs="CODECS",
+        containers="FALLBACKS FORMATS PIPED SUFFIXES Comment Container default_suffix "
+        "require_format",
         ffmpeg="find_ffmpeg",
         listing="Pattern is_listing list_pictures named_after parse_pattern",
-        names="NAME_BYTES temporary_name",
+        names="NAME_BYTES container_of temporary_name",
         opening="open_input",
         pipe="STDOUT_NAME Outlet",
     )

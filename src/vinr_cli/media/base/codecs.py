@@ -1,34 +1,6 @@
-"""The tables of what can be written: containers, codecs, and hardware encoders."""
+"""The tables of codecs and of hardware encoders."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-from vinr_cli.errors import UsageError
-from vinr_cli.media.base.listing import parse_pattern
-
-IMAGES = "image2"
-"""ffmpeg's name of the format that is a file for each picture."""
-
-CONTAINERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-    ".avi": "avi",
-    ".ts": "mpegts",
-    ".mts": "mpegts",
-    ".m2ts": "mpegts",
-    ".gif": "gif",
-    ".y4m": "yuv4mpegpipe",
-    ".nut": "nut",
-    ".webp": "webp",
-    ".png": IMAGES,
-}
-"""File suffixes that can be written, with ffmpeg's name of the format."""
-
-STREAMED = {"mkv": "matroska", "webm": "webm", "nut": "nut", "ts": "mpegts", "y4m": "yuv4mpegpipe"}
-"""Formats that can be written to a pipe, by suffix; the first is what is written unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +15,6 @@ class Codec:
         preset: Default preset; None where there is none.
         presets: Accepted preset names; empty where there are none.
         preset_option: ffmpeg's name of the preset option.
-        containers: Formats (values of `CONTAINERS`) that hold this codec and are commonly read.
         even: Whether a side along which chroma is subsampled must be even.
         fixed: Arguments that always go with this encoder.
         quality: ffmpeg's name of the quality option.
@@ -60,7 +31,6 @@ class Codec:
     preset: str | None
     presets: tuple[str, ...]
     preset_option: str
-    containers: frozenset[str]
     even: bool
     fixed: tuple[str, ...] = ()
     quality: str = "-crf"
@@ -87,64 +57,57 @@ _X26_PRESETS = (
 # match it by eye and by the encoders' own guides, erring to the better side.
 CODECS: dict[str, Codec] = {
     "h264": Codec(
-        "libx264", "h264", 18, (0, 63), "medium", _X26_PRESETS, "-preset",
-        frozenset({"mp4", "mov", "matroska", "nut", "avi", "mpegts"}), True,
+        "libx264", "h264", 18, (0, 63), "medium", _X26_PRESETS, "-preset", True,
         lossless=("-qp", "0"),
     ),
     "h265": Codec(
-        "libx265", "hevc", 20, (0, 51), "medium", _X26_PRESETS, "-preset",
-        frozenset({"mp4", "mov", "matroska", "nut", "mpegts"}), True,
+        "libx265", "hevc", 20, (0, 51), "medium", _X26_PRESETS, "-preset", True,
         ("-x265-params", "log-level=error"),
         # x265 4 leaves out small residuals of skipped blocks between frames even then (measured):
         # only frames on their own are exact.
         lossless=("-x265-params", "log-level=error:lossless=1:keyint=1"),
     ),
     "av1": Codec(
-        "libsvtav1", "av1", 24, (0, 63), "6", tuple(str(n) for n in range(-1, 14)), "-preset",
-        frozenset({"mp4", "matroska", "nut", "webm"}), True,
+        "libsvtav1", "av1", 24, (0, 63), "6", tuple(str(n) for n in range(-1, 14)), "-preset", True,
         lossless=("-svtav1-params", "lossless=1"),
     ),
     "vp9": Codec(
         "libvpx-vp9", "vp9", 24, (0, 63), "2", tuple(str(n) for n in range(-8, 9)), "-cpu-used",
-        frozenset({"mp4", "matroska", "nut", "webm"}), False,
-        ("-b:v", "0", "-row-mt", "1"), lossless=("-lossless", "1"),
+        False, ("-b:v", "0", "-row-mt", "1"), lossless=("-lossless", "1"),
     ),
     "prores": Codec(
         "prores_ks", "prores", None, (0, 0), None,
         ("proxy", "lt", "standard", "hq", "4444", "4444xq"), "-profile:v",
-        frozenset({"mov", "matroska", "nut"}), False, ("-vendor", "apl0"),
+        False, ("-vendor", "apl0"),
     ),
     "ffv1": Codec(
-        "ffv1", "ffv1", None, (0, 0), None, (), "",
-        frozenset({"matroska", "nut", "avi"}), False, ("-level", "3", "-g", "1", "-slicecrc", "1"),
+        "ffv1", "ffv1", None, (0, 0), None, (), "", False,
+        ("-level", "3", "-g", "1", "-slicecrc", "1"),
         lossless=(),
     ),
     # Parts of these are FFV1: a palette can be chosen when all pictures are there, and raw video
     # has no times that could join it.
     "gif": Codec(
-        "ffv1", "ffv1", None, (0, 0), None, (), "", frozenset({"gif"}), False,
+        "ffv1", "ffv1", None, (0, 0), None, (), "", False,
         ("-level", "3", "-g", "1", "-slicecrc", "1"),
     ),
     "y4m": Codec(
-        "ffv1", "ffv1", None, (0, 0), None, (), "", frozenset({"yuv4mpegpipe"}), False,
+        "ffv1", "ffv1", None, (0, 0), None, (), "", False,
         ("-level", "3", "-g", "1", "-slicecrc", "1"), lossless=(),
     ),
     "webp": Codec(
-        "ffv1", "ffv1", None, (0, 0), None, (), "", frozenset({"webp"}), False,
+        "ffv1", "ffv1", None, (0, 0), None, (), "", False,
         ("-level", "3", "-g", "1", "-slicecrc", "1"),
     ),
     # Parts hold the very files that come out, one a packet.
     "png": Codec(
-        "png", "png", None, (0, 0), None, (), "", frozenset({IMAGES}), False, lossless=(),
+        "png", "png", None, (0, 0), None, (), "", False, lossless=(),
     ),
 }  # fmt: skip
 """The codecs that vinr knows by a short name."""
 
-RENDERED = {"gif": "gif", "y4m": "yuv4mpegpipe", "webp": "webp"}
-"""Rows whose files are made of a finished film, and their formats; see `media.pictures.animate`."""
-
 HARDWARE_CODECS = {"h264": "h264", "hevc": "h265", "av1": "av1"}
-"""What hardware encoders are called after, and the row whose containers and quality they share."""
+"""What hardware encoders are called after, and the row whose quality they share."""
 
 HARDWARE: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {
     "videotoolbox": ((), "-q:v", (), ""),
@@ -154,36 +117,6 @@ HARDWARE: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {
 }
 """Kinds of hardware encoders in the order of preference: fixed arguments, quality option, arguments
 before the input, upload filter. Names and units as `ffmpeg -h encoder=...` prints them."""
-
-MAX_WEBP_SIDE = 16383
-"""Pixels of a side, 14 bits in the file."""
-
-MAX_GIF_BITS = 8
-"""Bits of a sample in a palette."""
-
-MAX_GIF_RATE = 50
-"""Players show a frame of less than two hundredths of a second for ten."""
-
-SQUARE = frozenset({"webp", "gif"})
-"""Formats whose pixels players show as square, whatever they are."""
-
-
-def container_of(path: Path) -> str:
-    """Ffmpeg's name of the format that a file name asks for.
-
-    Raises:
-        UsageError: If the suffix names no format that vinr writes, or one picture.
-    """
-    try:
-        form = CONTAINERS[path.suffix.lower()]
-    except KeyError:
-        known = ", ".join(CONTAINERS)
-        cause = f"cannot write a {path.suffix or 'file without suffix'}"
-        raise UsageError(path, cause, f"Use one of {known}.") from None
-    if form == IMAGES and parse_pattern(path) is None:
-        fix = f"Write %05d for its number: {path.with_name('%05d.png')}."
-        raise UsageError(path, "names one picture", fix)
-    return form
 
 
 def hardware_row(encoder: str) -> Codec | None:

@@ -76,14 +76,21 @@ def trouble_of(ffmpeg: Path, codec: Codec) -> str:
     source = ["-f", "lavfi", "-i", "color=s=256x256:d=1:r=1,format=nv12"]
     target = ["-frames:v", "1", "-c:v", codec.encoder, "-f", "null", "-"]
     try:
-        _ask(ffmpeg, "-loglevel", "error", *codec.setup, *source, *upload, *target)
+        return _answer(ffmpeg, "-loglevel", "error", *codec.setup, *source, *upload, *target)[1]
     except EncoderError as error:
-        return error.cause.removeprefix("fails: ")
-    return ""
+        return error.cause
 
 
 def _ask(ffmpeg: Path, *question: str) -> str:
     """Standard output of an ffmpeg that only prints something."""
+    text, trouble = _answer(ffmpeg, *question)
+    if trouble:
+        raise EncoderError(ffmpeg, f"fails: {trouble}")
+    return text
+
+
+def _answer(ffmpeg: Path, *question: str) -> tuple[str, str]:
+    """Standard output of an ffmpeg, and why it fails; empty if it does not."""
     try:
         done = subprocess.run(
             [ffmpeg, "-hide_banner", "-nostdin", *question],
@@ -94,7 +101,5 @@ def _ask(ffmpeg: Path, *question: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EncoderError(ffmpeg, f"cannot be run: {error}") from error
-    if done.returncode:
-        words = reason_of(done.stderr.decode(errors="replace"))
-        raise EncoderError(ffmpeg, f"fails: {words or 'without a word'}")
-    return done.stdout.decode(errors="replace")
+    text, words = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    return text, (reason_of(words) or "without a word") if done.returncode else ""

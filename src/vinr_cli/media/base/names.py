@@ -1,8 +1,12 @@
-"""File names beside a final one."""
+"""File names: what they ask for, and those next to a final one."""
 
 import os
 import secrets
 from pathlib import Path
+
+from vinr_cli.errors import UsageError
+from vinr_cli.media.base.containers import SUFFIXES, Container
+from vinr_cli.media.base.listing import parse_pattern
 
 NAME_BYTES = 255
 """Longest file name on the usual file systems."""
@@ -18,3 +22,19 @@ def temporary_name(output: Path) -> Path:
     if len(name) > room:
         stem = os.fsdecode(name[:room]).rstrip(_SURROGATES)  # no half characters
     return output.with_name(f".{stem}{token}")
+
+
+def container_of(path: Path) -> Container:
+    """The format that a file name asks for.
+
+    Raises:
+        UsageError: If the suffix names no format that vinr writes, or one picture.
+    """
+    container = SUFFIXES.get(path.suffix.lower())
+    if container is None:
+        cause = f"cannot write a {path.suffix or 'file without suffix'}"
+        raise UsageError(path, cause, f"Use one of {', '.join(SUFFIXES)}.")
+    if container.pictures and parse_pattern(path) is None:
+        fix = f"Write %05d for its number: {path.with_name('%05d.png')}."
+        raise UsageError(path, "names one picture", fix)
+    return container

@@ -1,7 +1,6 @@
 """The parts of a job as one video stream."""
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +11,7 @@ from av.container import InputContainer
 from vinr_cli.errors import EncoderError
 from vinr_cli.media.base.borders import reading
 from vinr_cli.media.base.opening import open_input
-from vinr_cli.media.join.times import ONE, ZERO
+from vinr_cli.media.join.times import ONE, ZERO, Dts
 from vinr_cli.media.write.writer import ORIGIN
 
 
@@ -45,23 +44,14 @@ class Film:
         tick: Seconds a tick, the same in all parts.
         pts: All times in increasing order, in ticks from the first; 8 bytes each, so hours of
             video stay small.
-        delay: By how many frames coding is ahead of showing.
+        dts: Their DTS, for one pass over all packets.
     """
 
     pieces: tuple[Piece, ...]
     origin: Fraction
     tick: Fraction
     pts: "array[int]"
-    delay: int
-
-    def coding_time(self, index: int) -> int:
-        """Time at which to decode packet `index`: that of the frame shown `delay` frames before.
-
-        The first ones have none before them and get times of their own, as x264 does.
-        """
-        if index < self.delay:
-            return self.pts[index] - (self.pts[self.delay] - self.pts[0])
-        return self.pts[index - self.delay]
+    dts: Dts
 
 
 def read_film(parts: Sequence[Path]) -> Film:
@@ -92,5 +82,4 @@ def read_film(parts: Sequence[Path]) -> Film:
     if first is None or not coded:
         raise EncoderError("video", "no frame was made")
     pts = array("q", sorted(coded))
-    delay = max(k - bisect_left(pts, time) for k, time in enumerate(coded))
-    return Film(tuple(pieces), first[0], first[1], pts, delay)
+    return Film(tuple(pieces), first[0], first[1], pts, Dts.of(coded))

@@ -1,4 +1,4 @@
-"""A video part and the source's other tracks to one finished file, by stream copy.
+"""A video part and the source's other streams to one finished file, by stream copy.
 
 All times are exact fractions of seconds until they are rounded, once, to a stream's own ticks.
 """
@@ -13,62 +13,38 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
 
-import av
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
-from vinr_cli.color.spec import Chroma
-from vinr_cli.errors import EncoderError, OutputError
-from vinr_cli.media.base.alpha import TAG, carries_opacity, repair, tag_colours
-from vinr_cli.media.base.borders import LIBRARY_ERRORS, reading, url, writing
-from vinr_cli.media.base.codecs import RENDERED, container_of
-from vinr_cli.media.base.opening import codec_name, open_input
-from vinr_cli.media.base.pixel_formats import FULL
-from vinr_cli.media.join.chapters import moved_chapters
+from vinr_cli.errors import EncoderError
+from vinr_cli.media.base.alpha import carries_opacity, repair
+from vinr_cli.media.base.borders import LIBRARY_ERRORS, reading, writing
+from vinr_cli.media.base.containers import Comment, Container, Conversion
+from vinr_cli.media.base.names import container_of
+from vinr_cli.media.base.opening import open_input
+from vinr_cli.media.join.decisions import Act, StreamDecision
 from vinr_cli.media.join.film import Film, read_film
-from vinr_cli.media.join.reencode import (
-    SCRATCH_OF,
-    SUBTITLE_OF,
-    audio_codec,
-    convert_audio,
-    convert_subtitle,
-)
-from vinr_cli.media.join.timecode import TIMECODE_FORMATS, moved
-from vinr_cli.media.join.times import ONE, ZERO, Times, clock_base
+from vinr_cli.media.join.header import Head, Header, Stated
+from vinr_cli.media.join.reencode import convert_audio, convert_subtitle
+from vinr_cli.media.join.times import ONE, ZERO, Dts, Times, clock_base
 from vinr_cli.media.join.tracks import (
-    NO_START,
     START_SLACK,
-    TEXT_SUBTITLES,
     Timed,
     Track,
     add_copy,
-    coding_of,
-    describe,
-    holds,
-    is_chapter_list,
+    attach,
+    coded_times,
     is_moving,
-    is_timecode,
     kept_tags,
     packet_length,
     packets_of,
-    scratch_name,
-    why_convert,
-    why_not,
 )
-from vinr_cli.media.pictures.animate import write_gif, write_webp, write_y4m
-from vinr_cli.media.pictures.comments import comment_gif, comment_webp
+from vinr_cli.media.join.words import failure
+from vinr_cli.media.pictures.animate import render_film
+from vinr_cli.media.pictures.comments import put_comment
 from vinr_cli.media.read.info import MediaInfo
-from vinr_cli.media.write.encoder_colors import RANGE_APART
-
-KEEP_ROTATION = frozenset({"mp4", "mov", "matroska", "webm"})
-"""Formats that can say that a picture is to be turned."""
-MAX_MOVIE_SCALE = 1_000_000
-"""Finest unit that MP4's edit lists are given, per second."""
-_RENDERERS = {"gif": write_gif, "webp": write_webp, "yuv4mpegpipe": write_y4m}
-_COMMENTS = {"gif": comment_gif, "webp": comment_webp}
 
 
 def finish(
@@ -76,8 +52,7 @@ def finish(
     source: MediaInfo,
     target: Path,
     *,
-    audio: bool = True,
-    subtitles: bool = True,
+    decisions: Sequence[StreamDecision],
     tags: Mapping[str, str] | None = None,
     shift: Fraction = ZERO,
     kept_span: tuple[Fraction, Fraction | None] | None = None,
@@ -85,31 +60,31 @@ def finish(
     ffmpeg: Path,
     notices: list[str],
     last_duration: Fraction | None = None,
-    container: str | None = None,
+    container: Container | None = None,
 ) -> tuple[str, ...]:
-    """Write the result: the parts' video and what the container can hold of the source.
+    """Write the result: the parts' video and what was decided of the source's other streams.
 
-    Parts are joined by stream copy: pictures keep their bytes and their times. Only coding times
-    are given anew, because an encoder knows those of its own part alone.
+    Parts are joined by stream copy: pictures keep their bytes and their times. Only DTS are given
+    anew, because an encoder knows those of its own part alone.
 
     Args:
         video: What `FrameWriter` wrote: a part, or several in the order of their times.
         source: The source, from `probe`.
         target: File to write, a temporary name; replaced if it exists.
-        audio: Whether sound tracks are kept.
-        subtitles: Whether subtitle tracks are kept.
-        tags: Tags of the container beside the source's.
-        shift: Seconds to subtract from the source tracks' times: by how much the source's time of
+        decisions: What becomes of the source's other streams, from `decide`.
+        tags: Tags of the container in addition to the source's.
+        shift: Seconds to subtract from the source streams' times: by how much the source's time of
             the first output frame is greater than the time that the frame was written with. 0
             where the frames keep their times.
         kept_span: Source times, in seconds on the clock of the source's PTS, from and until which
-            other tracks are kept; None keeps all.
+            other streams are kept; None keeps all.
         stretch: Factor of slow motion; sound is re-encoded at its own pitch and that tempo.
         ffmpeg: The binary that converts what cannot be copied.
-        notices: Takes a line for each stream that is converted or left out.
+        notices: Takes a line for each thing that was not foreseen: a conversion that fails, a
+            source that breaks off.
         last_duration: How long the last frame is shown, in seconds; None repeats the interval
             before it.
-        container: ffmpeg's name of the format; None takes it from the target's suffix.
+        container: The format; None takes it from the target's suffix.
 
     Returns:
         The kinds of the target's streams: video, audio, subtitle, attachment.
@@ -121,28 +96,26 @@ def finish(
         UsageError: If the target's suffix names no format.
     """
     form = container or container_of(target)
-    if form in RENDERED.values():
+    if form.rendering:
         with writing(target), tempfile.TemporaryDirectory(dir=target.parent) as folder:
             film_file = Path(folder) / "film.mp4"
             finish(
-                video, source, film_file, audio=False, subtitles=False, shift=shift,
-                kept_span=kept_span, stretch=stretch, ffmpeg=ffmpeg, notices=[],
-                last_duration=last_duration,
+                video, source, film_file, decisions=(), shift=shift, kept_span=kept_span,
+                stretch=stretch, ffmpeg=ffmpeg, notices=[], last_duration=last_duration,
             )  # fmt: skip
-            _RENDERERS[form](ffmpeg, film_file, target)
-            for text in (tags or {}).values() if form in _COMMENTS else ():
-                _COMMENTS[form](target, text)
+            render_film(ffmpeg, film_file, target, form)
+            for text in (tags or {}).values() if form.comment is Comment.AFTERWARDS else ():
+                put_comment(target, text)
         return ("video",)
     with writing(target), ExitStack() as stack:
         film = read_film([video] if isinstance(video, Path) else video)
-        base = film.origin
-        if form not in NO_START:
-            base = clock_base(source, film.origin, shift, kept_span)
+        base = clock_base(source, film.origin, shift, kept_span) if form.starts else film.origin
         times = Times(film.origin, shift, stretch or ONE, base, kept_span)
-        mux = _Mux(
-            stack, source, target, form, ffmpeg, notices, times, audio, subtitles, tags or {}
-        )
-        return mux.run(film, last_duration)
+        opened = _open(stack, source.path) if source.reopens else None
+        head = Head() if opened is None else Head.of(opened, source.video.index)
+        rate = _constant_rate(film.pts, film.tick)
+        header = Header(target, form, source, head, tags or {}, times, rate)
+        return _Mux(stack, header, opened, decisions, ffmpeg, notices).run(film, last_duration)
 
 
 def _open(stack: ExitStack, path: Path) -> InputContainer:
@@ -155,263 +128,124 @@ class _Mux:
     """One run of `finish`; `stack` closes what it opens."""
 
     stack: ExitStack
-    source: MediaInfo
-    target: Path
-    form: str
+    header: Header
+    opened: InputContainer | None
+    decisions: Sequence[StreamDecision]
     ffmpeg: Path
     notices: list[str]
-    times: Times
-    audio: bool
-    subtitles: bool
-    tags: Mapping[str, str]
     flows: list[Iterator[Timed]] = field(default_factory=list)
-    counted: bool = False
-    listed: bool = False
 
     def run(self, film: Film, last: Fraction | None) -> tuple[str, ...]:
         """Set up all streams, then copy packets in the order of their times."""
-        source = _open(self.stack, self.source.path) if self.source.reopens else None
+        header, times = self.header, self.header.times
         video = _open(self.stack, film.pieces[0].path).streams.video[0]
-        tb, pts = film.tick, film.pts
-        final = _last_ticks(pts, last, tb, video)
-        out = self._open_target(tb)
-        picture = self._add_picture(out, source, video, pts)
-        self.flows.append(self._picture_packets(film, picture, final))
-        if source is not None:
-            self._add_others(out, source)
-            out.metadata.update(kept_tags(source.metadata))
-            out.metadata.pop("timecode", None)  # of the source's rate
-            end = self.times.origin + (pts[-1] + final) * tb - self.times.base
-            chapters = moved_chapters(source.chapters(), self.times, end)
-            out.set_chapters(chapters)
-            self.listed = bool(chapters) and self.form in ("mov", "mp4")
-        out.metadata.update(self.tags)
+        final = _last_ticks(film, last, video)
+        out = self.stack.enter_context(header.open(header.name, film.tick))
+        opacity = carries_opacity(video)
+        stated = Stated(header.source.video.color if opacity else None, opacity)  # NUT has none
+        picture = header.add_picture(out, video, stated)
+        self.flows.append(_picture_packets(film, picture, final, times))
+        if self.opened is not None:
+            self._add_others(out, self.opened)
+        own = header.describe(out, times.origin + (film.pts[-1] + final) * film.tick - times.base)
         for _, packet in heapq.merge(*self.flows, key=_by_time):
             out.mux(packet)
-        own = self.counted + self.listed  # tracks that the muxer adds by itself
-        kinds = (*(stream.type for stream in out.streams), *["data"] * own)
+        kinds = (*(s.type for s in out.streams), *["data"] * own)
         out.close()
         return kinds
 
-    def _open_target(self, tb: Fraction) -> OutputContainer:
-        """The target, with options that keep times exact."""
-        options = {}
-        if self.form in ("mp4", "mov"):
-            # Edit lists count in the movie's unit: the video's own makes them exact.
-            scale = str(min(tb.denominator, MAX_MOVIE_SCALE))
-            options = {"movflags": "+faststart", "movie_timescale": scale}
-        container = av.open(url(self.target), "w", format=self.form, container_options=options)
-        return self.stack.enter_context(container)
-
-    def _add_picture(
-        self,
-        out: OutputContainer,
-        source: InputContainer | None,
-        video: VideoStream,
-        pts: "array[int]",
-    ) -> VideoStream:
-        """The stream of the new pictures, turned and tagged like the source's."""
-        picture = cast(VideoStream, add_copy(out, video))
-        picture.metadata.clear()
-        if source is not None:
-            original = source.streams[self.source.video.index]
-            picture.metadata.update(kept_tags(original.metadata))
-            picture.disposition = original.disposition
-        if carries_opacity(video):
-            picture.metadata[TAG] = "1"
-            tag_colours(picture.codec_context, self.source.video.color)  # NUT has none
-        if self._is_full_apart(video):
-            picture.codec_context.color_range = FULL
-        rate = _constant_rate(pts, video.time_base or ONE)
-        self._count_frames(picture, source, rate)
-        if rate is not None:
-            picture.codec_context.framerate = rate
-            if self.form == "avi":
-                picture.time_base = 1 / rate
-        elif self.form == "avi":
-            raise OutputError(self.target, "AVI cannot hold a variable frame rate")
-        if codec_name(video) == "hevc" and self.form in ("mp4", "mov"):
-            picture.codec_context.codec_tag = "hvc1"
-        self._mark_rotation(picture)
-        return picture
-
-    def _is_full_apart(self, video: VideoStream) -> bool:
-        """Whether the container must say that the pictures are full range: their stream cannot."""
-        color = self.source.video.color
-        layout = video.codec_context.format
-        rgb = color.chroma is Chroma.RGB or (layout is not None and layout.is_rgb)
-        apart = codec_name(video) in RANGE_APART and self.form == "matroska"
-        return apart and color.full_range and not rgb
-
-    def _count_frames(
-        self, picture: VideoStream, source: InputContainer | None, rate: Fraction | None
-    ) -> None:
-        """Give the picture the source's timecode at its own rate; MOV makes a track of it."""
-        label = picture.metadata.pop("timecode", None) or picture.metadata.pop("TIMECODE", None)
-        info = self.source.video
-        if label is None and source is not None:
-            label = next((s.metadata["timecode"] for s in source.streams if is_timecode(s)), None)
-        if label is None or rate is None or self.form not in TIMECODE_FORMATS:
-            return
-        span, first = self.times.kept_span, (info.start_pts or 0) * info.time_base
-        later = ZERO if span is None else max(span[0] - first, ZERO)
-        new = moved(label, info.rate or rate, rate, later)
-        if new is not None:
-            picture.metadata["timecode"] = new
-            self.counted = self.form in ("mov", "mp4")
-
-    def _mark_rotation(self, picture: VideoStream) -> None:
-        """Keep the rotation as a mark, so that the result is shown upright."""
-        degrees = self.source.video.rotation
-        if degrees and self.form in KEEP_ROTATION:
-            picture.set_display_rotation(-degrees)
-        elif degrees:
-            self.notices.append(
-                f"{self.form} cannot say that the picture is turned by {degrees} degrees; "
-                "mp4, mov and mkv can"
-            )
-
-    def _picture_packets(self, film: Film, picture: VideoStream, final: int) -> Iterator[Timed]:
-        """The parts' packets at their times, each with the duration that it is shown for."""
-        tb, pts = film.tick, film.pts
-        offset = round((self.times.origin - self.times.base) / tb)
-        index = 0
-        for piece in film.pieces:
-            with reading(piece.path), open_input(piece.path) as container:
-                for packet in container.demux(container.streams.video[0]):
-                    if not packet.size or packet.pts is None:
-                        continue
-                    repair(packet)
-                    packet.pts += piece.offset
-                    after = bisect_right(pts, packet.pts)
-                    packet.duration = pts[after] - packet.pts if after < len(pts) else final
-                    packet.dts = film.coding_time(index)
-                    index += 1
-                    if index == len(pts):
-                        # MP4 adds up the steps from packet to packet in coding order: the last
-                        # step makes the sum the duration, also where the last packet is not the
-                        # last picture.
-                        rest = (pts[-1] + final - pts[0]) - (packet.dts - film.coding_time(0))
-                        packet.duration = max(1, min(rest, pts[-1] + final - packet.pts))
-                    packet.pts += offset
-                    packet.dts += offset
-                    packet.stream = picture
-                    yield float(packet.dts * tb), packet
-
     def _add_others(self, out: OutputContainer, source: InputContainer) -> None:
-        """Decide about every other stream of the source."""
+        """Carry out what was decided about every other stream of the source."""
         copied: dict[int, Track] = {}
-        for stream in source.streams:
-            if stream.index == self.source.video.index:
+        for decision in self.decisions:
+            if decision.index is None or decision.act not in (Act.COPY, Act.CONVERT):
                 continue
-            if stream.type == "audio" and not self.audio:
-                continue
-            if stream.type == "subtitle" and not self.subtitles:
-                continue
+            stream = source.streams[decision.index]
             if isinstance(stream, AttachmentStream):
-                self._attach(out, stream)
+                attach(out, stream)
+            elif decision.conversion is None:
+                copied[stream.index] = self._copy(out, stream)
             elif stream.type == "audio":
-                self._add_sound(out, stream, copied)
-            elif stream.type == "subtitle":
-                self._add_subtitle(out, stream, copied)
+                self._convert_sound(out, stream, decision, decision.conversion)
             else:
-                self._add_other(out, stream, copied)
+                self._convert_text(out, stream, decision, decision.conversion)
         if copied:
             self.flows.append(packets_of(source, copied, self.notices))
 
-    def _add_other(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:
-        """Copy a further video, a cover picture or data, where the result can hold it."""
-        if is_timecode(stream) or is_chapter_list(stream):
-            return  # written with the picture, and with the header
-        why = why_not(self.source, self.form, stream, self.times)
-        if why:
-            self.notices.append(f"{describe(stream)} is not kept: {why}")
-            return
-        coding = None
+    def _copy(self, out: OutputContainer, stream: Stream) -> Track:
+        """A stream as it is."""
+        times, starts = self.header.times, self.header.container.starts
+        track = Track(stream, add_copy(out, stream), times, packet_length(stream))
+        if stream.type == "audio" and not starts:
+            track.earliest = -START_SLACK
         if is_moving(stream):
-            coding = coding_of(self.source.path, stream, self.times)
-        copied[stream.index] = Track(stream, add_copy(out, stream), self.times, coding=coding)
+            coded = coded_times(self.header.source.path, stream, times)
+            track.kept, track.dts = frozenset(coded), Dts.of(coded)
+        return track
 
-    def _attach(self, out: OutputContainer, stream: AttachmentStream) -> None:
-        """Copy an attached file, such as a font."""
-        name = stream.metadata.get("filename", f"attachment-{stream.index}")
-        if self.form != "matroska":
-            self.notices.append(f"attachment {name} is not kept: only mkv holds attachments")
-            return
-        out.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
-
-    def _add_sound(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:
-        """Copy a sound track, or convert it if it must be stretched or does not fit."""
-        stretched = self.times.stretch != 1
-        why = why_convert(self.source, self.form, stream, self.times, stretched=stretched)
-        if not why:
-            step = packet_length(stream)
-            first = -START_SLACK if self.form in NO_START else None
-            copy = add_copy(out, stream)
-            copied[stream.index] = Track(stream, copy, self.times, step, earliest=first)
-            return
-        info = next(t for t in self.source.tracks if t.index == stream.index)
-        channels = info.channels or 2
-        codec = audio_codec(self.form)
-        span = self.times.kept_span or (None, None)
+    def _convert_sound(
+        self,
+        out: OutputContainer,
+        stream: Stream,
+        decision: StreamDecision,
+        conversion: Conversion,
+    ) -> None:
+        """A sound stream that must be stretched or does not fit."""
+        source, times = self.header.source, self.header.times
+        info = next(t for t in source.tracks if t.index == stream.index)
+        span = times.kept_span or (None, None)
         start = info.start or ZERO
-        begin = self.times(start if span[0] is None else max(start, span[0]))
-        lead = begin if self.form in NO_START else ZERO
+        begin = times(start if span[0] is None else max(start, span[0]))
+        lead = ZERO if self.header.container.starts else begin
 
         def convert(scratch: Path) -> None:
             convert_audio(
                 self.ffmpeg,
-                self.source.path,
+                source.path,
                 stream.index,
                 scratch,
-                form=SCRATCH_OF.get(self.form, "mp4"),
-                codec=codec,
-                channels=channels,
-                stretch=self.times.stretch,
+                conversion=conversion,
+                channels=info.channels or 2,
+                stretch=times.stretch,
                 start=span[0],
                 end=span[1],
                 lead=lead,
             )
 
-        times = Times(shift=lead - begin)
-        self._add_converted(out, stream, convert, codec=codec, why=why, times=times)
+        self._add_converted(out, stream, decision, convert, Times(shift=lead - begin))
 
-    def _add_subtitle(self, out: OutputContainer, stream: Stream, copied: dict[int, Track]) -> None:
-        """Copy a subtitle track, or convert it from text to text."""
-        if holds(self.form, stream):
-            copied[stream.index] = Track(stream, add_copy(out, stream), self.times)
-            return
-        codec = SUBTITLE_OF.get(self.form)
-        if codec is None or codec_name(stream) not in TEXT_SUBTITLES:
-            self.notices.append(f"{describe(stream)} is not kept: {self.form} cannot hold it")
-            return
+    def _convert_text(
+        self,
+        out: OutputContainer,
+        stream: Stream,
+        decision: StreamDecision,
+        conversion: Conversion,
+    ) -> None:
+        """A subtitle stream, from text to text."""
+        path = self.header.source.path
 
         def convert(scratch: Path) -> None:
-            convert_subtitle(self.ffmpeg, self.source.path, stream.index, scratch, codec=codec)
+            convert_subtitle(self.ffmpeg, path, stream.index, scratch, conversion=conversion)
 
-        why = f"does not fit into {self.form}"
-        self._add_converted(out, stream, convert, codec=codec, why=why, times=self.times)
+        self._add_converted(out, stream, decision, convert, self.header.times)
 
     def _add_converted(
         self,
         out: OutputContainer,
         stream: Stream,
+        decision: StreamDecision,
         convert: Callable[[Path], None],
-        *,
-        codec: str,
-        why: str,
         times: Times,
     ) -> None:
         """Convert a stream into a scratch file and copy from there."""
-        folder = tempfile.TemporaryDirectory(prefix=".vinr-", dir=self.target.parent)
-        scratch = scratch_name(Path(self.stack.enter_context(folder)), stream)
+        folder = tempfile.TemporaryDirectory(prefix=".vinr-", dir=self.header.name.parent)
+        scratch = Path(self.stack.enter_context(folder)) / f"stream-{stream.index}"
         try:
             convert(scratch)
             converted = self.stack.enter_context(open_input(scratch))
         except (EncoderError, *LIBRARY_ERRORS) as error:
-            self.notices.append(f"{describe(stream)} is not kept: {error}")
+            self.notices.append(failure(decision, error))
             return
-        self.notices.append(f"{describe(stream)} {why}: converted to {codec}")
         new = converted.streams[0]
         copy = add_copy(out, new)
         copy.metadata.update(kept_tags(stream.metadata))
@@ -419,17 +253,41 @@ class _Mux:
         self.flows.append(packets_of(converted, {0: Track(new, copy, times)}, self.notices))
 
 
+def _picture_packets(film: Film, picture: VideoStream, final: int, times: Times) -> Iterator[Timed]:
+    """The parts' packets at their times, each with the duration that it is shown for."""
+    tb, pts = film.tick, film.pts
+    offset = round((times.origin - times.base) / tb)
+    index = 0
+    for piece in film.pieces:
+        with reading(piece.path), open_input(piece.path) as container:
+            for packet in container.demux(container.streams.video[0]):
+                if not packet.size or packet.pts is None:
+                    continue
+                repair(packet)
+                packet.pts += piece.offset
+                after = bisect_right(pts, packet.pts)
+                packet.duration = pts[after] - packet.pts if after < len(pts) else final
+                packet.dts = film.dts.next(packet.pts)
+                index += 1
+                if index == len(pts):
+                    packet.duration = film.dts.last_length(packet.pts, packet.dts, final)
+                packet.pts += offset
+                packet.dts += offset
+                packet.stream = picture
+                yield float(packet.dts * tb), packet
+
+
 def _by_time(item: Timed) -> float:
     return item[0]
 
 
-def _last_ticks(pts: "array[int]", last: Fraction | None, tb: Fraction, video: VideoStream) -> int:
+def _last_ticks(film: Film, last: Fraction | None, video: VideoStream) -> int:
     """Ticks that the last frame is shown for."""
     if last is not None:
-        return max(1, round(last / tb))
-    if len(pts) > 1:
-        return pts[-1] - pts[-2]
-    return max(1, round(1 / ((video.average_rate or Fraction(25)) * tb)))
+        return max(1, round(last / film.tick))
+    if len(film.pts) > 1:
+        return film.pts[-1] - film.pts[-2]
+    return max(1, round(1 / ((video.average_rate or Fraction(25)) * film.tick)))
 
 
 def _constant_rate(pts: "array[int]", tb: Fraction) -> Fraction | None:

@@ -10,6 +10,7 @@ from av.container import InputContainer
 
 from vinr_cli.errors import EncoderError
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, reading, url, words_of
+from vinr_cli.media.base.containers import Conversion
 from vinr_cli.media.base.limits import input_arguments
 from vinr_cli.media.base.opening import open_input
 
@@ -23,27 +24,6 @@ _FASTEST_TEMPO = Fraction(2)
 _SPARE_SECONDS = 2
 """Silence behind sound that is stretched; atempo keeps a few windows of a 24th of a second."""
 
-SUBTITLE_OF = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
-"""The text subtitle codec of each container that has one."""
-_SUBTITLE_SCRATCH = {"mov_text": "mp4", "subrip": "matroska", "webvtt": "webm"}
-
-
-SCRATCH_OF = {"matroska": "matroska", "webm": "matroska", "avi": "wav"}
-"""Format of a converted sound's scratch file, by that of the result; mp4 for others. Matroska says
-how much of the last packet is sound, and MP4 where the first sample of sound lies."""
-
-
-def audio_codec(container: str) -> str:
-    """Ffmpeg's encoder for sound that a container cannot hold as it is.
-
-    AVI knows nothing of the samples that a codec puts before the sound, so it gets plain samples.
-    """
-    if container == "webm":
-        return "libopus"
-    if container == "avi":
-        return "pcm_s16le"
-    return "aac"
-
 
 def convert_audio(
     ffmpeg: Path,
@@ -51,8 +31,7 @@ def convert_audio(
     index: int,
     target: Path,
     *,
-    form: str,
-    codec: str,
+    conversion: Conversion,
     channels: int,
     stretch: Fraction,
     start: Fraction | None,
@@ -70,8 +49,7 @@ def convert_audio(
         source: The file.
         index: The track's stream index in it.
         target: Scratch file to write.
-        form: ffmpeg's name of its format, see `SCRATCH_OF`.
-        codec: ffmpeg's encoder, see `audio_codec`.
+        conversion: What it becomes.
         channels: Channels of the track, for the bit rate.
         stretch: How many times as long the sound becomes, at its own pitch.
         start: First time to keep, in seconds on the source's clock; None from the beginning.
@@ -97,10 +75,11 @@ def convert_audio(
         filters += [f"atrim=start={float(-lead):.6f}", "asetpts=PTS-STARTPTS"]
     elif lead > 0:
         filters += [f"adelay=delays={float(1000 * lead):.6f}:all=1"]
+    codec = conversion.codec
     encode = ["-af", ",".join(filters), "-c:a", codec]
     if codec in _BITS_PER_CHANNEL:
         encode += ["-b:a", str(_BITS_PER_CHANNEL[codec] * max(channels, 1))]
-    _run(ffmpeg, source, index, [*encode, "-f", form], target)
+    _run(ffmpeg, source, index, [*encode, "-f", conversion.scratch], target)
 
 
 def sound_length(
@@ -147,13 +126,15 @@ def _heard(container: InputContainer, index: int) -> Iterator[tuple[Fraction, Fr
                 yield frame.pts * frame.time_base, Fraction(frame.samples, frame.sample_rate)
 
 
-def convert_subtitle(ffmpeg: Path, source: Path, index: int, target: Path, *, codec: str) -> None:
+def convert_subtitle(
+    ffmpeg: Path, source: Path, index: int, target: Path, *, conversion: Conversion
+) -> None:
     """Turn one text subtitle track into another text format, at its own times.
 
     Raises:
         EncoderError: If ffmpeg fails, as it does for pictures as subtitles.
     """
-    _run(ffmpeg, source, index, ["-c:s", codec, "-f", _SUBTITLE_SCRATCH[codec]], target)
+    _run(ffmpeg, source, index, ["-c:s", conversion.codec, "-f", conversion.scratch], target)
 
 
 def tempo_steps(tempo: Fraction) -> list[Fraction]:

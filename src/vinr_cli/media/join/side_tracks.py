@@ -3,127 +3,26 @@
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
-from io import BytesIO
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-import av
 from av.container import InputContainer, OutputContainer
-from av.stream import AttachmentStream, Disposition, Stream
+from av.stream import AttachmentStream, Stream
 
-from vinr_cli.media.base.borders import LIBRARY_ERRORS, AnyPacket
-from vinr_cli.media.base.codecs import IMAGES
-from vinr_cli.media.base.opening import codec_name
-from vinr_cli.media.join.streams import Fate, chapters_fate
+from vinr_cli.media.base.borders import AnyPacket
+from vinr_cli.media.join.decisions import Act, StreamDecision
 from vinr_cli.media.join.times import ONE, Times
-from vinr_cli.media.join.tracks import (
-    Track,
-    add_copy,
-    describe,
-    holds,
-    is_chapter_list,
-    packet_length,
-)
-from vinr_cli.media.read.info import MediaInfo
-
-BARE = frozenset({"yuv4mpegpipe"})
-"""Formats of pipes that hold one video and nothing else: ffmpeg writes them by itself."""
-
-_SPOKEN = {"yuv4mpegpipe": "y4m", IMAGES: "a folder of pictures"}
-_AAC_RATES = (
-    96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
-)  # fmt: skip
-"""Sampling frequencies by their index."""
+from vinr_cli.media.join.tracks import Track, add_along, attach, packet_length
 
 
-def streams_along(
-    container: InputContainer,
-    source: MediaInfo,
-    form: str,
-    *,
-    left_out: Collection[str] = (),
-    stretched: bool = False,
-    piped: bool = True,
-) -> tuple[list[Stream], tuple[Fate, ...]]:
-    """Which other streams come along, and what becomes of each.
+def copied_streams(container: InputContainer, decisions: Iterable[StreamDecision]) -> list[Stream]:
+    """The streams of a source that are copied.
 
     Args:
         container: The source, opened.
-        source: The source's description.
-        form: ffmpeg's name of the target's format.
-        left_out: Kinds of streams (audio, subtitle) that the user does not want.
-        stretched: Whether sound would have to be stretched.
-        piped: Whether the target is a pipe, in which nothing can be written again later.
+        decisions: Those of `decide` on it.
     """
-    along: list[Stream] = []
-    found: list[Fate] = []
-    for stream in container.streams:
-        if stream.index == source.video.index or is_chapter_list(stream):
-            continue
-        if stream.type in left_out:
-            found.append(Fate(describe(stream), "is left out", quiet=True))
-            continue
-        why = _why_not(form, stream, stretched=stretched, piped=piped)
-        found.append(Fate(describe(stream), f"is not kept{why}" if why else ""))
-        if not why:
-            along.append(stream)
-    return along, (*found, *chapters_fate(container, form))
-
-
-def _why_not(form: str, stream: Stream, *, stretched: bool, piped: bool) -> str:
-    """Why a stream cannot come along, with a colon before it; empty if it can."""
-    if isinstance(stream, AttachmentStream):
-        return "" if form == "matroska" else ": only mkv holds attachments"
-    picture = stream.disposition & Disposition.attached_pic
-    if stream.type not in ("audio", "subtitle") and not picture:
-        return ": only sound, subtitles and pictures are"
-    if stream.type == "audio" and stretched:
-        return ": sound is not stretched in a stream"
-    held = form not in BARE | {IMAGES} and (holds(form, stream) or _is_bare_aac(stream))
-    if not (held and _takes(form, stream, _Nowhere() if piped else BytesIO())):
-        return f": {_SPOKEN.get(form, form)} cannot hold it, and nothing is converted in a stream"
-    return ""
-
-
-class _Nowhere:
-    """A file that cannot be searched and keeps nothing."""
-
-    def write(self, data: bytes) -> int:
-        """Take it."""
-        return len(data)
-
-
-def _takes(form: str, stream: Stream, file: "_Nowhere | BytesIO") -> bool:
-    """Whether a format can begin with a stream in a file of this kind."""
-    try:
-        with av.open(file, "w", format=form) as trial:
-            _add_along(trial, stream)
-            trial.start_encoding()
-    except LIBRARY_ERRORS:
-        return False
-    return True
-
-
-def _is_bare_aac(stream: Stream) -> bool:
-    """Whether a stream is AAC of a broadcast, whose header is in every packet (ADTS)."""
-    context: Any = stream.codec_context
-    return codec_name(stream) == "aac" and context is not None and not context.extradata
-
-
-def _add_along(out: OutputContainer, stream: Stream) -> Stream:
-    """Add a stream that copies another one's packets, with a header if it has none.
-
-    What ADTS says in every packet other containers want at the beginning: the AudioSpecificConfig
-    of ISO/IEC 14496-3. The profile is AAC LC, the one that is broadcast so.
-    """
-    copy = add_copy(out, stream)
-    if _is_bare_aac(stream):
-        theirs: Any = stream.codec_context
-        ours: Any = copy.codec_context
-        if theirs.sample_rate in _AAC_RATES and 1 <= theirs.channels <= 6:
-            config = 2 << 11 | _AAC_RATES.index(theirs.sample_rate) << 7 | theirs.channels << 3
-            ours.extradata = config.to_bytes(2)
-    return copy
+    chosen = {d.index for d in decisions if d.act is Act.COPY}
+    return [stream for stream in container.streams if stream.index in chosen]
 
 
 class SideTracks:
@@ -155,11 +54,9 @@ class SideTracks:
         """
         for stream in self.streams:
             if isinstance(stream, AttachmentStream):
-                name = stream.metadata.get("filename", f"attachment-{stream.index}")
-                kind = stream.mimetype or "application/octet-stream"
-                out.add_attachment(name, kind, stream.data)
+                attach(out, stream)
                 continue
-            copy = _add_along(out, stream)
+            copy = add_along(out, stream)
             self._tracks[stream.index] = Track(stream, copy, times, packet_length(stream))
 
     def until(self, time: float | None) -> Iterator[AnyPacket]:

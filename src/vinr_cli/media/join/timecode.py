@@ -8,9 +8,6 @@ import math
 import re
 from fractions import Fraction
 
-TIMECODE_FORMATS = frozenset({"mov", "mp4", "matroska"})
-"""Formats that can say it: MOV and MP4 in a track of its own, Matroska in a tag of the video."""
-
 _LABEL = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d+)")
 _DAY = 24 * 3600
 

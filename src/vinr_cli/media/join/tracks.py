@@ -1,39 +1,31 @@
 """Streams and packets on their way into the result: which it can hold, and at what times."""
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
-import av
 from av.container import InputContainer, OutputContainer
-from av.stream import Disposition, Stream
+from av.stream import AttachmentStream, Disposition, Stream
 
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, AnyPacket, reading, words_of
+from vinr_cli.media.base.containers import is_quicktime
 from vinr_cli.media.base.opening import codec_name, open_input
-from vinr_cli.media.join.times import ONE, Coding, Times
-from vinr_cli.media.read.info import MediaInfo
+from vinr_cli.media.join.times import ONE, Dts, Times
 
 Timed = tuple[float, AnyPacket]
 """A packet ready for the result, with its time in seconds to sort by."""
 
 TEXT_SUBTITLES = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
 
-NO_START = frozenset({"avi"})
-"""Formats in which every track starts at once."""
 START_SLACK = Fraction(1, 1000)
 """Seconds by which a track may start off the picture where a format cannot say when it starts."""
-_TS_AUDIO = frozenset({"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"})
-"""Sound that players find in MPEG-TS; the muxer would take any and mark it as private data."""
-_TS_VIDEO = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
-_TS_DATA = frozenset({"klv", "timed_id3"})
-_DATA_FORMATS = frozenset({"mpegts", "nut"})
-"""Formats whose data streams are found again by what they hold. Other muxers take any packets and
-write no word of what they are."""
-_NOT_PLAYED_IN_MP4 = frozenset({"vorbis"})
-"""Sound that the muxer takes and most players do not find."""
+_AAC_RATES = (
+    96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
+)  # fmt: skip
+"""Sampling frequencies by their index."""
 _STALE = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS", "SOURCE_ID")
 """Starts of Matroska's tags about one encoding of a stream; wrong for another."""
 _NOT_COPIED = frozenset(
@@ -54,8 +46,8 @@ class Track:
             None for anything else.
         expected: Source time at which the next packet starts by `step`.
         earliest: Packets before this time of the result are left out; None keeps all.
-        coding: Which packets of a video are kept, and when they are decoded; None for other kinds.
-        sent: Packets so far.
+        kept: Times of the packets that are kept, in the source's ticks; None for the kept span.
+        dts: When packets are decoded; None keeps their distances from when they are shown.
     """
 
     source: Stream
@@ -64,8 +56,8 @@ class Track:
     step: Fraction | None = None
     expected: Fraction | None = None
     earliest: Fraction | None = None
-    coding: "Coding | None" = None
-    sent: int = 0
+    kept: frozenset[int] | None = None
+    dts: Dts | None = None
 
     def retime(self, packet: AnyPacket) -> Timed | None:
         """Move a packet to the result's clock; None if it is outside of the kept span."""
@@ -76,8 +68,8 @@ class Track:
         start = self._exact(Fraction(ticks or 0) * tb, tb)
         length = (packet.duration or 0) * tb
         picture = bool(self.source.disposition & Disposition.attached_pic)
-        if self.coding is not None:
-            if ticks not in self.coding.kept:
+        if self.kept is not None:
+            if ticks not in self.kept:
                 return None
         elif not picture and not self.times.keeps(start, start + length):
             return None
@@ -91,9 +83,8 @@ class Track:
         packet.time_base = fine
         packet.pts = round(time / fine)
         packet.dts = packet.pts - round(lag * tb / fine)
-        if self.coding is not None:
-            packet.dts = round(self.times(self.coding.time(self.sent) * tb) / fine)
-            self.sent += 1
+        if self.dts is not None:
+            packet.dts = round(self.times(self.dts.next(ticks or 0) * tb) / fine)
         packet.duration = round(length * self.times.stretch / fine)
         packet.stream = self.out
         return float(time), packet
@@ -122,69 +113,13 @@ def packet_length(stream: Stream) -> Fraction | None:
     return Fraction(size, rate) if fixed and size and rate else None
 
 
-def why_convert(
-    source: MediaInfo, form: str, stream: Stream, times: Times, *, stretched: bool
-) -> str:
-    """Why a sound track cannot be copied; empty if it can.
-
-    Args:
-        source: The source.
-        form: ffmpeg's name of the result's format.
-        stream: The track.
-        times: How its times become times from the first frame on.
-        stretched: Whether sound is stretched.
-
-    Raises:
-        InputError: If the source cannot be opened.
-    """
-    if stretched:
-        return "is stretched"
-    if not holds(form, stream):
-        return f"does not fit into {form}"
-    if form in NO_START and not _starts_together(source.path, stream, times):
-        return f"does not start with the picture, which {form} cannot say"
-    return ""
-
-
-def _starts_together(path: Path, stream: Stream, times: Times) -> bool:
-    """Whether a packet of a track begins with the first frame, to `START_SLACK`."""
-    tick = stream.time_base or ONE
-    with reading(path), open_input(path) as container:
-        for packet in container.demux(container.streams[stream.index]):
-            if not packet.size or packet.pts is None:
-                continue
-            time = times(packet.pts * tick)
-            if time >= -START_SLACK:
-                return time <= START_SLACK
-    return False
-
-
-def why_not(source: MediaInfo, form: str, stream: Stream, times: Times) -> str:
-    """Why a further video, a cover picture or data cannot be copied; empty if it can.
-
-    Args:
-        source: The source.
-        form: ffmpeg's name of the result's format.
-        stream: The stream.
-        times: How its times become those of the result.
-
-    Raises:
-        InputError: If the source cannot be opened.
-    """
-    if not holds(form, stream):
-        return f"{form} cannot hold it"
-    if is_moving(stream) and not coding_of(source.path, stream, times).pts:
-        return "it is empty"
-    return ""
-
-
 def is_moving(stream: Stream) -> bool:
     """Whether a stream is a video and no cover picture."""
     return stream.type == "video" and not stream.disposition & Disposition.attached_pic
 
 
-def coding_of(path: Path, stream: Stream, times: Times) -> Coding:
-    """Read which packets of a further video are kept, and when they are to be decoded.
+def coded_times(path: Path, stream: Stream, times: Times) -> Sequence[int]:
+    """The times of those packets of a further video that are kept, in the order of coding.
 
     Of a kept span packets are kept from its first key frame on, so that they can be decoded.
 
@@ -194,7 +129,7 @@ def coding_of(path: Path, stream: Stream, times: Times) -> Coding:
     tick, first, last = stream.time_base or ONE, None, None
     if times.kept_span is not None:
         first, last = times.kept_span
-    coded: list[int] = []
+    coded = array("q")
     with reading(path), open_input(path) as container:
         for packet in container.demux(container.streams[stream.index]):
             ticks = packet.dts if packet.pts is None else packet.pts
@@ -204,7 +139,7 @@ def coding_of(path: Path, stream: Stream, times: Times) -> Coding:
             late = last is not None and (ticks if packet.dts is None else packet.dts) * tick >= last
             if begun and not late and (first is None or ticks * tick >= first):
                 coded.append(ticks)
-    return Coding.of(coded)
+    return coded
 
 
 def packets_of(
@@ -230,24 +165,6 @@ def packets_of(
             yield timed
 
 
-def holds(form: str, stream: Stream) -> bool:
-    """Whether a format can hold a stream as it is, found by writing a header to memory."""
-    name = codec_name(stream)
-    if stream.type == "data" and (form not in _DATA_FORMATS or not name):
-        return False
-    if form == "mpegts" and name not in _TS_AUDIO | _TS_VIDEO | _TS_DATA:
-        return False
-    if form in ("mp4", "mov") and name in _NOT_PLAYED_IN_MP4:
-        return False
-    try:
-        with av.open(BytesIO(), "w", format=form) as trial:
-            add_copy(trial, stream)
-            trial.start_encoding()
-    except LIBRARY_ERRORS:
-        return False
-    return True
-
-
 def add_copy(out: OutputContainer, stream: Stream) -> Stream:
     """Add a stream that copies another one's packets, with its tags."""
     copy = out.add_stream_from_template(stream, opaque=True)
@@ -267,12 +184,6 @@ def kept_tags(tags: dict[str, str]) -> dict[str, str]:
     }
 
 
-def describe(stream: Stream) -> str:
-    """A stream's name in a notice."""
-    name = codec_name(stream)
-    return f"{stream.type} stream {stream.index}{f' ({name})' if name else ''}"
-
-
 def is_timecode(stream: Stream) -> bool:
     """Whether a stream counts frames; such a one is not copied but written anew."""
     return stream.type == "data" and "timecode" in stream.metadata
@@ -282,9 +193,37 @@ def is_chapter_list(stream: Stream) -> bool:
     """Whether a stream is QuickTime's list of chapters, which are read and written as such."""
     container = cast(InputContainer, stream.container)
     listed = stream.type == "data" and codec_name(stream) == "bin_data"
-    return listed and "mov" in container.format.name.split(",") and bool(container.chapters())
+    return listed and is_quicktime(container.format.name) and bool(container.chapters())
 
 
-def scratch_name(folder: Path, stream: Stream) -> Path:
-    """A file for a converted stream."""
-    return folder / f"stream-{stream.index}"
+def is_bare_aac(stream: Stream) -> bool:
+    """Whether a stream is AAC of a broadcast, whose header is in every packet (ADTS)."""
+    context: Any = stream.codec_context
+    return codec_name(stream) == "aac" and context is not None and not context.extradata
+
+
+def add_along(out: OutputContainer, stream: Stream) -> Stream:
+    """Add a stream that copies another one's packets, with a header if it has none.
+
+    What ADTS says in every packet other containers want at the beginning: the AudioSpecificConfig
+    of ISO/IEC 14496-3. The profile is AAC LC, the one that is broadcast so.
+    """
+    copy = add_copy(out, stream)
+    if is_bare_aac(stream):
+        theirs: Any = stream.codec_context
+        ours: Any = copy.codec_context
+        if theirs.sample_rate in _AAC_RATES and 1 <= theirs.channels <= 6:
+            config = 2 << 11 | _AAC_RATES.index(theirs.sample_rate) << 7 | theirs.channels << 3
+            ours.extradata = config.to_bytes(2)
+    return copy
+
+
+def attach(out: OutputContainer, stream: AttachmentStream) -> None:
+    """Add an attached file, such as a font."""
+    kind = stream.mimetype or "application/octet-stream"
+    out.add_attachment(attachment_name(stream), kind, stream.data)
+
+
+def attachment_name(stream: AttachmentStream) -> str:
+    """The name of an attached file."""
+    return stream.metadata.get("filename", f"attachment-{stream.index}")

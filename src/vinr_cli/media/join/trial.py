@@ -7,11 +7,11 @@ from pathlib import Path
 
 from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, words_of
-from vinr_cli.media.base.codecs import CODECS, IMAGES, RENDERED
+from vinr_cli.media.base.codecs import CODECS
 from vinr_cli.media.base.complaints import reason_of
 from vinr_cli.media.base.opening import codec_name, open_input
 from vinr_cli.media.base.pixel_formats import pixel_format
-from vinr_cli.media.join.tracks import holds
+from vinr_cli.media.join.decisions import holds
 from vinr_cli.media.write.encoders import Encoder
 
 LARGE_SIDE = 4096
@@ -49,7 +49,7 @@ def try_encoder(
     with tempfile.TemporaryDirectory(prefix="vinr-") as folder:
         part = Path(folder) / "part"
         _encode(encoder, size, rate, extra, part)
-        if encoder.container in {*RENDERED.values(), IMAGES}:
+        if encoder.container.alone:
             return
         try:
             with open_input(part) as container:

@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 
 from vinr_cli.errors import VerificationError
 from vinr_cli.media.base.borders import LIBRARY_ERRORS, reading, words_of
+from vinr_cli.media.base.containers import is_quicktime
 from vinr_cli.media.base.opening import open_input
 from vinr_cli.media.join.times import ONE, ZERO
 
@@ -127,6 +128,6 @@ def _extent(
     if not length and len(last) > 1:
         length = time - last[0][0]  # MPEG-TS does not store durations
     ends = [time + length]
-    if "mp4" in container.format.name and stream.duration:
+    if is_quicktime(container.format.name) and stream.duration:
         ends.append(first + stream.duration)
     return count, first * tb, tuple(end * tb for end in ends)

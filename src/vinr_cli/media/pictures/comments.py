@@ -28,7 +28,23 @@ _XMP = (
 )
 
 
-def comment_gif(path: Path, text: str) -> None:
+def put_comment(path: Path, text: str) -> None:
+    """Put a comment into a finished animation.
+
+    Args:
+        path: The file; changed, or replaced by one with the comment.
+        text: The comment.
+
+    Raises:
+        OSError: The file cannot be read or written.
+        ValueError: It is neither a GIF nor an animated WebP.
+    """
+    with path.open("rb") as file:
+        head = file.read(3)
+    (_comment_gif if head == b"GIF" else _comment_webp)(path, text)
+
+
+def _comment_gif(path: Path, text: str) -> None:
     """Put a comment into a GIF, before its first picture.
 
     Args:
@@ -62,7 +78,7 @@ def _gif_head(file: BinaryIO) -> bytes:
     return b"GIF89a" + head[6:] + file.read(colours)
 
 
-def comment_webp(path: Path, text: str) -> None:
+def _comment_webp(path: Path, text: str) -> None:
     """Put a comment behind the pictures of an animated WebP.
 
     Args:

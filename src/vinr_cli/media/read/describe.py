@@ -68,7 +68,7 @@ def describe_container(path: Path, container: InputContainer, size_bytes: int) -
         video=video,
         tracks=tuple(_describe_track(s) for s in container.streams if s.index != stream.index),
         metadata=tuple(container.metadata.items()),
-        notices=tuple(notices),
+        remarks=tuple(notices),
     )
 
 
@@ -137,8 +137,6 @@ def _describe_video(
     notices.extend(lost_with(frame))
     alpha = whole is not frame or has_opacity(frame, layout, codec)
     color = replace(color, alpha=alpha)
-    if frame.interlaced_frame:
-        notices.append("interlaced video: bwdif makes whole pictures of it")
     time_base = stream.time_base or Fraction(1, _MICROSECONDS)
     left, top, right, bottom = crop = _crop(stream, frame, layout.chroma, notices)
     return VideoInfo(

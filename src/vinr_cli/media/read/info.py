@@ -96,7 +96,8 @@ class MediaInfo:
         video: The main video stream.
         tracks: All other streams, in file order.
         metadata: Tags of the container, in file order.
-        notices: What the user should know about how the file is understood.
+        remarks: What the user should know about how the file is understood, and `video` does not
+            say.
         reopens: Whether the path can be opened as a container, for its other tracks and tags: not
             where it stands for pictures, or for a stream that is read once.
     """
@@ -109,8 +110,13 @@ class MediaInfo:
     video: VideoInfo
     tracks: tuple[TrackInfo, ...]
     metadata: tuple[tuple[str, str], ...]
-    notices: tuple[str, ...]
+    remarks: tuple[str, ...]
     reopens: bool = True
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know about how the file is understood."""
+        return (*_interlacing(self.video), *self.remarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +148,7 @@ class Timestamps:
 
 def without_deinterlacing(media: MediaInfo) -> MediaInfo:
     """The same file, whose interlaced frames are taken as they are."""
-    text = "interlaced video: its fields are not separated, motion may look combed"
-    notices = tuple(text if n.startswith("interlaced video") else n for n in media.notices)
-    return replace(media, video=replace(media.video, deinterlace=False), notices=notices)
+    return replace(media, video=replace(media.video, deinterlace=False))
 
 
 def dropping_alpha(media: MediaInfo) -> MediaInfo:
@@ -154,5 +158,14 @@ def dropping_alpha(media: MediaInfo) -> MediaInfo:
         return media
     color = replace(video.color, alpha=False)
     pix_fmt = pixel_format(color) if video.codec in DECODERS else video.pix_fmt
-    notices = (*media.notices, "the alpha channel is left out: the colours are shown as stored")
-    return replace(media, video=replace(video, color=color, pix_fmt=pix_fmt), notices=notices)
+    remarks = (*media.remarks, "the alpha channel is left out: the colours are shown as stored")
+    return replace(media, video=replace(video, color=color, pix_fmt=pix_fmt), remarks=remarks)
+
+
+def _interlacing(video: VideoInfo) -> tuple[str, ...]:
+    """A notice about fields, if there are any."""
+    if not video.interlaced:
+        return ()
+    if video.deinterlace:
+        return ("interlaced video: bwdif makes whole pictures of it",)
+    return ("interlaced video: its fields are not separated, motion may look combed",)

@@ -72,7 +72,7 @@ def probe_sequence(path: Path, rate: Fraction | None) -> MediaInfo:
         ),
         tracks=(),
         metadata=(),
-        notices=tuple(notices),
+        remarks=tuple(notices),
         reopens=False,
     )
 

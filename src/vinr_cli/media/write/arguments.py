@@ -6,6 +6,7 @@ from fractions import Fraction
 from vinr_cli.color.spec import Chroma, ColorSpec, Mastering
 from vinr_cli.errors import UsageError
 from vinr_cli.media.base.codecs import CODECS, Codec
+from vinr_cli.media.base.containers import Container
 from vinr_cli.plan.job import EncodeOptions
 
 _CHROMATICITY, _LUMINANCE = Fraction(1, 50_000), Fraction(1, 10_000)
@@ -20,7 +21,7 @@ LIGHT_OPTIONS = {
 
 
 def arguments_of(
-    options: EncodeOptions, name: str, codec: Codec, color: ColorSpec, container: str
+    options: EncodeOptions, name: str, codec: Codec, color: ColorSpec, container: Container
 ) -> tuple[str, ...]:
     """Ffmpeg output arguments for quality and preset, and the user's own behind them.
 
@@ -29,7 +30,7 @@ def arguments_of(
         name: Short name of the codec.
         codec: Its row.
         color: Colours that the encoder is given.
-        container: ffmpeg's name of the target's format.
+        container: The target's format.
 
     Raises:
         UsageError: A quality or preset that the encoder does not have, or another output.
@@ -48,10 +49,10 @@ def arguments_of(
     if preset is not None:
         _check_preset(preset, name, codec)
         arguments += [codec.preset_option, preset]
-    if codec.canonical == "hevc" and container in ("mp4", "mov"):
-        arguments += ["-tag:v", "hvc1"]  # the tag that Apple's players want
-    if container == "avi":
-        arguments += ["-bf", "0"]  # AVI has no presentation times to put B-frames in order
+    if codec.canonical == "hevc" and container.hevc_tag:
+        arguments += ["-tag:v", container.hevc_tag]
+    if not container.reorders:
+        arguments += ["-bf", "0"]
     _refuse_outputs(options.extra)
     return (*arguments, *options.extra)
 

@@ -25,8 +25,9 @@ def read_colours(pix_fmt: str, color: ColorSpec, lines: int) -> str:
 
 def written_colours(encoder: Encoder) -> str:
     """The result's colours, and its tags of primaries, transfer and matrix."""
-    if encoder.container == "gif":
-        return "one palette of 256 colours, error diffusion"
+    bits = encoder.container.palette_bits
+    if bits:
+        return f"one palette of {2**bits} colours, error diffusion"
     color = encoder.color
     tagged = "/".join(tag or "none" for tag in output_tags(color))
     return f"{encoder.pix_fmt}, {color.matrix.value}, {_spoken(color)}, tagged {tagged}"
@@ -34,8 +35,9 @@ def written_colours(encoder: Encoder) -> str:
 
 def colour_changes(given: ColorSpec, encoder: Encoder) -> list[str]:
     """What of the source's colours is stored in another way."""
-    if encoder.container == "gif":
-        return ["in one palette of 256 colours"]
+    bits = encoder.container.palette_bits
+    if bits:
+        return [f"in one palette of {2**bits} colours"]
     made = encoder.color
     return [
         f"{what} {before} to {after}"

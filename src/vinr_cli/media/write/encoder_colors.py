@@ -1,12 +1,14 @@
 """Which colours an encoder is given: the source's, or the nearest that it takes."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from vinr_cli.color.spec import Chroma, ColorSpec, Matrix, Siting, is_hdr, with_layout
 from vinr_cli.errors import UsageError
 from vinr_cli.media.base.alpha import DECODERS
-from vinr_cli.media.base.codecs import IMAGES, Codec
+from vinr_cli.media.base.codecs import Codec
+from vinr_cli.media.base.containers import Container, Implied
 from vinr_cli.media.base.ffmpeg import pixel_formats
 from vinr_cli.media.base.pixel_formats import format_name, layout_of
 from vinr_cli.plan.job import EncodeOptions
@@ -37,31 +39,26 @@ _ALPHA_FORMATS = {"libvpx-vp9": frozenset({"yuva420p"})}
 _ALPHA_UNREAD = frozenset({"libx265"})
 """Encoders whose alpha hardly any player reads."""
 
-_HOLD_ALPHA_APART = frozenset({"matroska", "webm"})
-"""Formats that hold the opacity of VP8 and VP9."""
-
 _GRAY = frozenset({"ffv1", "png"})
 """Encoders whose gray pictures everybody shows."""
 
 _RICHER = (Chroma.C420, Chroma.C422, Chroma.C444)
 
 
-def formats_of(ffmpeg: Path, encoder: str, container: str) -> tuple[str, ...]:
+def formats_of(ffmpeg: Path, encoder: str, container: Container) -> tuple[str, ...]:
     """Pixel formats that an encoder takes and a format of files can hold; empty for any.
 
     Raises:
         EncoderError: If the binary does not behave like ffmpeg.
     """
-    if container == "webp":
-        return ("yuv420p", "yuva420p")
     formats = pixel_formats(ffmpeg, encoder)
-    if container == "yuv4mpegpipe":
-        return tuple(f for f in formats if f.startswith(("yuv4", "gray")))
+    if container.layouts:
+        return tuple(f for f in formats if re.fullmatch(container.layouts, f))
     return formats
 
 
 def formats_with_alpha(
-    name: str, codec: Codec, container: str, formats: tuple[str, ...]
+    name: str, codec: Codec, container: Container, formats: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Pixel formats with which an encoder and a container keep opacity.
 
@@ -71,7 +68,7 @@ def formats_with_alpha(
     known = _ALPHA_FORMATS.get(codec.encoder)
     kept = tuple(f for f in formats if _has_alpha(f) and (known is None or f in known))
     apart = codec.canonical in DECODERS  # only Matroska and WebM hold it then
-    if not kept or codec.encoder in _ALPHA_UNREAD or (apart and container not in _HOLD_ALPHA_APART):
+    if not kept or codec.encoder in _ALPHA_UNREAD or (apart and not container.alpha_apart):
         raise UsageError(
             f"{name} in {container}", "cannot keep the source's alpha channel",
             "VP9 in .webm, ProRes in .mov, FFV1 in .mkv, .png and .webp can; "
@@ -85,7 +82,7 @@ def settle_color(
     encoder: str,
     color: ColorSpec,
     formats: tuple[str, ...],
-    container: str,
+    container: Container,
 ) -> tuple[ColorSpec, list[str]]:
     """Colours for the encoder: as the source's, else the nearest that it takes.
 
@@ -94,7 +91,7 @@ def settle_color(
         encoder: ffmpeg's name of it.
         color: Colours of the source.
         formats: Pixel formats that it takes; empty for any.
-        container: ffmpeg's name of the target's format.
+        container: The target's format.
 
     Returns:
         The colours, and a line on each thing that is not as in the source.
@@ -124,18 +121,18 @@ def settle_color(
     return settled, notices
 
 
-def as_implied(settled: ColorSpec, container: str, source: ColorSpec) -> ColorSpec:
+def as_implied(settled: ColorSpec, container: Container, source: ColorSpec) -> ColorSpec:
     """Colours for a format that says nothing of them, which everybody reads in one way.
 
     WebP is BT.601 with chroma between the pixels. RGB without tags is sRGB, and so is what screens
     show of BT.709; PNG's chunk for BT.709's own transfer would make it another picture.
     """
-    if container == "webp":
+    if container.implied is Implied.BT601:
         return replace(
             settled, matrix=Matrix.BT601, tagged_matrix="smpte170m", full_range=False,
             siting=Siting.CENTER,
         )  # fmt: skip
-    if container != IMAGES:
+    if container.implied is not Implied.SRGB:
         return settled
     usual = source.primaries in _SCREEN_PRIMARIES and source.transfer in _SCREEN_TRANSFERS
     if usual and source.chroma is not Chroma.RGB:
@@ -161,12 +158,12 @@ def encoder_format(color: ColorSpec, formats: tuple[str, ...]) -> str:
     return plain
 
 
-def _says_range(encoder: str, container: str, color: ColorSpec) -> bool:
+def _says_range(encoder: str, container: Container, color: ColorSpec) -> bool:
     """Whether a result says that it is full range: in its stream, or in its container.
 
     Gray without a word is taken as full range by ffmpeg and all that are built on it.
     """
-    said = container == "matroska" or (container == "avi" and color.chroma is Chroma.GRAY)
+    said = container.range or (container.gray_range and color.chroma is Chroma.GRAY)
     return encoder in _FULL_RANGE or (encoder in RANGE_APART and said)
 
 

@@ -9,16 +9,12 @@ from vinr_cli.errors import EncoderError, UsageError
 from vinr_cli.media.base.alpha import DECODERS
 from vinr_cli.media.base.codecs import (
     CODECS,
-    CONTAINERS,
     HARDWARE,
     HARDWARE_CODECS,
-    IMAGES,
-    MAX_GIF_BITS,
-    MAX_GIF_RATE,
-    RENDERED,
     Codec,
     hardware_row,
 )
+from vinr_cli.media.base.containers import SUFFIXES, Container
 from vinr_cli.media.base.ffmpeg import find_ffmpeg, list_encoders, trouble_of
 from vinr_cli.media.write.arguments import LIGHT_OPTIONS, arguments_of
 from vinr_cli.media.write.encoder_colors import (
@@ -33,9 +29,6 @@ from vinr_cli.plan.job import EncodeOptions
 
 AUTO = "auto"
 """The `--codec` that takes a hardware encoder where one works."""
-
-_NO_TAGS = frozenset({"webp", "gif"})
-"""Formats that say nothing of their colours."""
 
 _APART = ("-syncpoints", "timestamped", "-strict", "experimental")
 """NUT of version 4, the one that has side data of packets."""
@@ -55,7 +48,7 @@ class Encoder:
         name: Short codec name of the table, or the ffmpeg encoder's own.
         encoder: ffmpeg's encoder.
         ffmpeg: The ffmpeg binary.
-        container: ffmpeg's name of the target's format.
+        container: The target's format.
         color: Colours that the frames must have that are given to `FrameWriter`: the source's,
             with the nearest plane layout and depth that the encoder takes.
         pix_fmt: Pixel format that the encoder is asked for; of the same layout and depth.
@@ -71,7 +64,7 @@ class Encoder:
     name: str
     encoder: str
     ffmpeg: Path
-    container: str
+    container: Container
     color: ColorSpec
     pix_fmt: str
     part_format: str
@@ -88,13 +81,13 @@ class Encoder:
 
 
 def choose(
-    options: EncodeOptions, container: str, color: ColorSpec, *, rate: Fraction | None = None
+    options: EncodeOptions, container: Container, color: ColorSpec, *, rate: Fraction | None = None
 ) -> Encoder:
     """Settle the encoder, its arguments and the colours it is given.
 
     Args:
         options: What the user asked for.
-        container: ffmpeg's name of the target's format, see `container_of`.
+        container: The target's format.
         color: Colours of the source.
         rate: Frame rate of the output if it is constant; None if it varies.
 
@@ -123,7 +116,7 @@ def choose(
     formats = formats_with_alpha(name, codec, container, formats) if color.alpha else formats
     settled, changes = settle_color(options, codec.encoder, color, formats, container)
     settled = as_implied(settled, container, color)
-    if name in RENDERED:  # what people asked for, and not what its parts are
+    if container.rendering:  # what people asked for, and not what its parts are
         changes = [text.replace(codec.encoder, name, 1) for text in changes]
     notices = [*hints, *changes, *_notices(name, codec, container, color, settled)]
     apart = settled.alpha and codec.canonical in DECODERS
@@ -145,40 +138,40 @@ def choose(
 
 
 def _notices(
-    name: str, codec: Codec, container: str, color: ColorSpec, settled: ColorSpec
+    name: str, codec: Codec, container: Container, color: ColorSpec, settled: ColorSpec
 ) -> list[str]:
     """What people may want to know of a codec and a container with the source's colours."""
     notices = []
-    if container == "gif" and color.depth > MAX_GIF_BITS:
-        notices.append(f"gif has {MAX_GIF_BITS} bits a colour, and 256 colours a picture")
+    bits = container.palette_bits
+    if bits and color.depth > bits:
+        notices.append(f"{container} has {bits} bits a colour, and {2**bits} colours a picture")
     whole = {Chroma.C444: "4:4:4", Chroma.RGB: "RGB"}.get(settled.chroma)
     if whole and color.chroma is Chroma.RGB and codec.canonical in _MP4_CODECS:
         notices.append(f"few players show {whole}; --pix-fmt yuv420p goes everywhere")
-    if settled.depth < color.depth and is_hdr(color) and container not in _NO_TAGS:
+    if settled.depth < color.depth and is_hdr(color) and container.colours:
         notices.append("HDR in 8 bits will show bands; a 10-bit --pix-fmt avoids it")
-    if container in _NO_TAGS and is_hdr(color):
+    if not container.colours and is_hdr(color):
         notices.append(f"{container} cannot say that its colours are HDR: they will look pale")
     if (color.mastering or color.light) and codec.encoder not in LIGHT_OPTIONS:
         notices.append(f"{codec.encoder} does not take the HDR mastering and light-level data")
     if color.alpha:
-        notices.append(f"the alpha channel is kept: {_spoken_alpha(name, settled)}")
+        notices.append(f"the alpha channel is kept: {_spoken_alpha(name, container, settled)}")
     return notices
 
 
-def _refuse_rate(container: str, rate: Fraction | None) -> None:
+def _refuse_rate(container: Container, rate: Fraction | None) -> None:
     """No variable rate where a format has none, and no faster one than players show.
 
     Raises:
         UsageError: Naming the format.
     """
-    if container in ("avi", "yuv4mpegpipe") and rate is None:
+    if not container.variable and rate is None:
         fix = "Choose mp4 or mkv, or a constant rate with --fps."
-        raise UsageError(
-            {"avi": "avi"}.get(container, "y4m"), "cannot hold a variable frame rate", fix
-        )
-    if container == "gif" and rate is not None and rate > MAX_GIF_RATE:
+        raise UsageError(f"{container}", "cannot hold a variable frame rate", fix)
+    limit = container.max_rate
+    if limit is not None and rate is not None and rate > limit:
         cause = f"cannot show {float(rate):g} frames/s: it counts hundredths of a second"
-        raise UsageError("gif", cause, f"Ask for --fps {MAX_GIF_RATE} or less.")
+        raise UsageError(f"{container}", cause, f"Ask for --fps {limit} or less.")
 
 
 def centred(encoder: Encoder) -> Encoder:
@@ -194,19 +187,19 @@ def needs_even(color: ColorSpec, encoder: Encoder) -> bool:
 
 
 def _codec(
-    options: EncodeOptions, container: str, color: ColorSpec, available: dict[str, str]
+    options: EncodeOptions, container: Container, color: ColorSpec, available: dict[str, str]
 ) -> tuple[str, Codec]:
     """The row of the table, or one made for an encoder that is named as ffmpeg does."""
     asked = options.codec or _default_codec(container, color)
     name = _ALIASES.get(asked.lower(), asked.lower())
     codec = CODECS.get(name)
     if codec is None and name in available:
-        short = next(
-            (s for s, c in CODECS.items() if c.encoder == name and s not in RENDERED), None
-        )
+        short = next((s for s, row in CODECS.items() if row.encoder == name), None)
         if short is None:
-            row = hardware_row(name) or _raw(name, available[name], container)
-            _refuse_container(asked, name, row, container)
+            row = hardware_row(name)
+            if row is None:
+                return name, _raw(name, available[name])
+            _refuse_container(asked, name, HARDWARE_CODECS[name.partition("_")[0]], container)
             return name, row
         name, codec = short, CODECS[short]
     if codec is None:
@@ -215,13 +208,24 @@ def _codec(
     if codec.encoder not in available:
         fix = "Choose another --codec, or give an ffmpeg that has it with --ffmpeg."
         raise EncoderError(codec.encoder, "this ffmpeg does not have that encoder", fix)
-    _refuse_container(asked, name, codec, container)
+    _refuse_container(asked, name, name, container)
     return name, codec
 
 
-def _refuse_container(asked: str, name: str, codec: Codec, container: str) -> None:
-    if container not in codec.containers:
-        suffixes = [s for s, c in CONTAINERS.items() if c in codec.containers]
+def _refuse_container(asked: str, name: str, row: str, container: Container) -> None:
+    """Refuse a codec in a format that does not hold it.
+
+    Args:
+        asked: What the user wrote.
+        name: What the codec is called.
+        row: Its row in the table.
+        container: The format.
+
+    Raises:
+        UsageError: It does not go into it.
+    """
+    if row not in container.codecs:
+        suffixes = [suffix for suffix, other in SUFFIXES.items() if row in other.codecs]
         fix = f"{name} goes into {', '.join(suffixes)}."
         raise UsageError(asked, f"does not go into {container}", fix)
 
@@ -229,7 +233,7 @@ def _refuse_container(asked: str, name: str, codec: Codec, container: str) -> No
 def _automatic(
     options: EncodeOptions,
     ffmpeg: Path,
-    container: str,
+    container: Container,
     color: ColorSpec,
     available: dict[str, str],
 ) -> tuple[EncodeOptions, list[str]]:
@@ -238,7 +242,7 @@ def _automatic(
     families = [family for family, short in HARDWARE_CODECS.items() if short == usual]
     for encoder in (f"{family}_{kind}" for family in families for kind in HARDWARE):
         row = hardware_row(encoder)
-        if row is None or encoder not in available or container not in row.containers:
+        if row is None or encoder not in available:
             continue
         if (not options.lossless or row.lossless is not None) and not trouble_of(ffmpeg, row):
             return replace(options, codec=encoder), []
@@ -257,45 +261,40 @@ def _require_device(ffmpeg: Path, codec: Codec) -> None:
         raise EncoderError(codec.encoder, f"does not work here: {trouble}", fix)
 
 
-def _default_codec(container: str, color: ColorSpec) -> str:
+def _default_codec(container: Container, color: ColorSpec) -> str:
     """What is asked for when nothing is: the codec that most players of a container show."""
-    usual = {"webm": "vp9", IMAGES: "png"} | {form: row for row, form in RENDERED.items()}
-    if container in usual:
-        return usual[container]
-    if color.alpha and container in ("mov", "matroska", "nut", "avi"):
-        plain = container == "matroska" and (color.chroma, color.depth) == (Chroma.C420, 8)
-        return "prores" if container == "mov" else "vp9" if plain else "ffv1"
-    if container == "avi":
-        return "h264"
-    return "h265" if color.depth > 8 or is_hdr(color) else "h264"
+    if color.alpha and container.alpha:
+        plain = (color.chroma, color.depth) == (Chroma.C420, 8)
+        return (container.plain_alpha if plain else "") or container.alpha
+    deep = color.depth > 8 or is_hdr(color)
+    return (container.deep if deep else "") or container.usual
 
 
-def _raw(encoder: str, canonical: str, container: str) -> Codec:
+def _raw(encoder: str, canonical: str) -> Codec:
     """A row for an encoder outside the table: no defaults, nothing checked but by ffmpeg."""
-    return Codec(
-        encoder, canonical, None, (0, 255), None, (), "-preset", frozenset({container}), True
-    )
+    return Codec(encoder, canonical, None, (0, 255), None, (), "-preset", True)
 
 
-def _spoken_alpha(name: str, color: ColorSpec) -> str:
+def _spoken_alpha(name: str, container: Container, color: ColorSpec) -> str:
     """How a codec keeps opacity."""
-    if name == "gif":
-        return "gif has pixels that are opaque and pixels that are not, and nothing in between"
+    if container.palette_bits:
+        some = "pixels that are opaque and pixels that are not"
+        return f"{container} has {some}, and nothing in between"
     return f"{name} with {color.depth} bits of it"
 
 
-def _part_format(canonical: str, container: str, *, apart: bool = False) -> str:
+def _part_format(canonical: str, container: Container, *, apart: bool = False) -> str:
     """A format that holds the codec and keeps timestamps exactly.
 
     Args:
         canonical: ffmpeg's name of the codec.
-        container: ffmpeg's name of the target's format.
+        container: The target's format.
         apart: Whether packets carry opacity as side data: NUT keeps that beside exact times.
     """
     if apart:
         return "nut"
-    if container == "avi":
-        return "nut"  # AVI wants H.264 with start codes, which MP4 takes away
+    if container.parts:
+        return container.parts
     if canonical in _MP4_CODECS or canonical == "ffv1":
         return "mp4"
     return "mov" if canonical in _MOV_CODECS else "nut"

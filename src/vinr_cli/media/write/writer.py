@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vinr_cli.color.spec import Chroma, ColorSpec, output_tags, plane_shapes
 from vinr_cli.errors import EncoderError
 from vinr_cli.media.base.borders import url
-from vinr_cli.media.base.codecs import container_of
+from vinr_cli.media.base.names import container_of
 from vinr_cli.media.base.pixel_formats import pixel_format
 from vinr_cli.media.write.encoder_colors import RANGE_APART
 from vinr_cli.media.write.encoders import Encoder, choose
@@ -220,7 +220,9 @@ class FrameWriter:
 
     def _ticks(self) -> str:
         """Time base of the encoder: y4m writes it as the frame rate, elsewhere times stay exact."""
-        if self.encoder.part_format == "yuv4mpegpipe" and self._rate is not None:
+        container = self.encoder.container
+        bare = container.bare and self.encoder.part_format == container.muxer
+        if bare and self._rate is not None:
             return f"{self._rate.denominator}:{self._rate.numerator}"
         return "demux"
 
