@@ -19,6 +19,7 @@ from vinr_cli.cli.console import (
     complain,
     flush_streams,
     hold_descriptors,
+    require_folder,
     say,
     silence,
     stop_signals,
@@ -97,6 +98,9 @@ def _flowing(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
+_HELP = {"-h", "--help", "--version"}
+"""What is answered anywhere."""
+
 SPINS = "3000"
 """Turns that a waiting OpenMP thread makes before it sleeps where PyTorch does all the work: some
 tenths of a millisecond, longer than its many small steps mostly wait for each other. More turns
@@ -139,6 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str], session: Session) -> int:
     """The exit code of a run; errors become one line."""
     try:
+        if _HELP.isdisjoint(arguments):
+            require_folder()
         result = build_app()(arguments, prog_name="vinr", standalone_mode=False, obj=session)
     except Interrupted as error:
         say(f"vinr: {error}")

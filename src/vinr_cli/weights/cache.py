@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock
 
 from vinr_cli.errors import WeightsError
 from vinr_cli.fetch.digest import Digest
@@ -241,6 +240,8 @@ def alone(digest: str) -> Iterator[Path]:
     Raises:
         WeightsError: the folder cannot be written.
     """
+    from filelock import FileLock  # noqa: PLC0415 - a fifth of the time of `vinr --help`
+
     folder = home() / "downloads"
     try:
         folder.mkdir(parents=True, exist_ok=True)
