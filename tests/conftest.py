@@ -21,6 +21,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 ROOT = Path(__file__).parents[1]
 
+HANG_SECONDS = 600.0
+"""What a process may take before it counts as hanging, also on a machine with little to spare."""
+
 Vinr = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -84,7 +87,7 @@ def vinr(tmp_path: Path, environment: dict[str, str]) -> Vinr:
     """Run the program as a process in the test's folder: `vinr("probe", path)`."""
 
     def run(
-        *arguments: str | bytes | Path, timeout: float = 120, **variables: str
+        *arguments: str | bytes | Path, timeout: float = HANG_SECONDS, **variables: str
     ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "vinr_cli", *arguments],

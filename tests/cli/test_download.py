@@ -17,7 +17,7 @@ from vinr_cli.fetch.digest import Digest
 from vinr_cli.fetch.patience import Patience
 from vinr_cli.weights.records import RECORDS, find_record
 
-from ..conftest import Vinr
+from ..conftest import HANG_SECONDS, Vinr
 from ..fetch import servers
 from ..fetch.servers import Hub, Repository, Web
 
@@ -118,14 +118,15 @@ def test_ctrl_c_and_go_on(
 ) -> None:
     """A download that Ctrl-C ends has exit code 130, and the next run asks for the rest alone."""
     half = tiny.stat().st_size // 2
-    web.script.append(servers.stalls(half))
+    web.script.append(servers.stalls(half))  # until the program hangs up, however late that is
     command = [sys.executable, "-m", "vinr_cli", "download-weights", "hf:org/name@v1"]
+    command += ["--timeout", str(HANG_SECONDS)]
     variables = {**environment, **places, "HF_ENDPOINT": hub.url}
     with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE) as process:
         blobs = Path(places["HF_HOME"]) / "hub"
         wait_for(lambda: any(p.stat().st_size == half for p in blobs.rglob("*.vinr.part")))
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=HANG_SECONDS)
         assert process.returncode == 130
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -133,9 +134,9 @@ def test_ctrl_c_and_go_on(
 
 
 def wait_for(true: "object") -> None:
-    """Wait until a thing is so, and for a minute at most."""
+    """Wait until a thing is so."""
     assert callable(true)
-    end = time.monotonic() + 60
+    end = time.monotonic() + HANG_SECONDS
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -146,10 +147,11 @@ def test_two_processes_at_once(
 ) -> None:
     """Two processes that want one model both get it, and it is downloaded once."""
     command = [sys.executable, "-m", "vinr_cli", "download-weights", "hf:org/name@v1"]
+    command += ["--timeout", str(HANG_SECONDS)]
     variables = {**environment, **places, "HF_ENDPOINT": hub.url}
     running = [subprocess.Popen(command, env=variables, stderr=subprocess.PIPE) for _ in range(2)]
     for process in running:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=HANG_SECONDS)
         assert process.returncode == 0, said
     assert len(web.seen) == 1
 
@@ -315,7 +317,9 @@ def test_a_lying_server_by_command(
     url, digest = web.put("/w.safetensors", tiny.read_bytes()), Digest.of(tiny).value
     script, cause = LIES[lie]
     web.script.extend(script)
-    limits = ["--timeout", "0.5", "--tries", "3"]
+    # Silence is short only where the server is silent: a busy machine is so, too, for a moment.
+    slow = lie == "slow"
+    limits = ["--timeout", "0.5" if slow else "60", "--tries", "1000" if slow else "3"]
     code = main(["download-weights", "mine", "--from", url, "--sha256", digest, *limits])
     said = capsys.readouterr().err
     kept = list(home.rglob("model.safetensors"))

@@ -13,9 +13,10 @@ import pytest
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.plan.job import EncodeOptions
 
+from ..conftest import HANG_SECONDS
+
 VINR = (sys.executable, "-m", "vinr_cli")
 SOURCE = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=24:d=0.5", "-f", "lavfi", "-i", "sine=d=0.5")
-SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_between_two_ffmpegs(ffmpeg: tuple[str, ...], tmp_path: Path) -> None:
     last = start(*ffmpeg, "-i", "-", "-c", "copy", str(out), stdin=vinr.stdout)
     close(first.stdout, vinr.stdout)
     said = vinr.stderr.read().decode() if vinr.stderr else ""
-    codes = [process.wait(SECONDS) for process in (first, vinr, last)]
+    codes = [process.wait(HANG_SECONDS) for process in (first, vinr, last)]
     close(vinr.stderr)
     assert codes == [0, 0, 0], said
     assert "12 frames" in said
@@ -69,7 +70,7 @@ def test_reader_that_goes(ffmpeg: tuple[str, ...], tmp_path: Path) -> None:
     vinr.stdout.close()
     said = vinr.stderr.read().decode()
     vinr.stderr.close()
-    assert vinr.wait(SECONDS) == 141
+    assert vinr.wait(HANG_SECONDS) == 141
     assert said == "vinr: error: standard output: whoever read it has gone\n"
 
 
@@ -81,7 +82,9 @@ def test_stdin_is_left_alone(ffmpeg: tuple[str, ...], tmp_path: Path) -> None:
     os.write(feed, b"the names of further files\n")
     os.close(feed)
     command = [*VINR, "upscale", str(source), "-o", str(tmp_path / "out.gif"), "--scale", "1"]
-    done = subprocess.run(command, stdin=read, capture_output=True, timeout=SECONDS, check=False)
+    done = subprocess.run(
+        command, stdin=read, capture_output=True, timeout=HANG_SECONDS, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert os.read(read, 100) == b"the names of further files\n"
     os.close(read)
@@ -100,7 +103,7 @@ def test_refused(arguments: list[str], message: str) -> None:
     """What cannot be with pipes is one line and exit code 2, and nothing is read."""
     command = [*VINR, "upscale", *arguments]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=HANG_SECONDS, check=False
     )
     assert done.returncode == 2
     assert message in done.stderr.decode()

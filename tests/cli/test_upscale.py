@@ -19,6 +19,8 @@ from vinr_cli.plan.job import (
     SizeRequest,
 )
 
+from ..conftest import HANG_SECONDS
+
 Vinr = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -187,7 +189,7 @@ def test_a_terminated_job_keeps_what_is_made(
         while json.loads(process.stdout.readline()).get("done", 0) < 1:
             pass
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     stopping, told, last = err.splitlines()
     assert "once more ends it at once" in stopping
@@ -209,7 +211,8 @@ def test_a_reader_that_goes_away_does_not_end_the_job(
     script = f"{sys.executable} -m vinr_cli {job} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", script],  # noqa: S607
-        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+        timeout=HANG_SECONDS,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert probe(tmp_path / "out.mp4").video.width == 160

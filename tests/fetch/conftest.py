@@ -45,4 +45,4 @@ def waits() -> list[float]:
 @pytest.fixture
 def patience(waits: list[float]) -> Patience:
     """Three tries, and no real waiting."""
-    return Patience(tries=3, timeout=5, sleep=waits.append)
+    return Patience(tries=3, timeout=60, sleep=waits.append)

@@ -20,7 +20,7 @@ from vinr_cli.jobs.remote import address_of, fetch_input, require_allowed
 from ..fetch import servers
 from ..fetch.servers import Behave, Web
 
-QUICK = Patience(tries=3, first_wait=0.0, longest_wait=0.0, timeout=5.0, sleep=lambda _: None)
+QUICK = Patience(tries=3, first_wait=0.0, longest_wait=0.0, timeout=60.0, sleep=lambda _: None)
 CONTENT = bytes(range(256)) * 400
 THIRD = len(CONTENT) // 3
 

@@ -21,6 +21,7 @@ from vinr_cli.cli.console import (
     complain,
     flush_streams,
     hold_descriptors,
+    require_folder,
     say,
     silence,
     stop_signals,
@@ -152,6 +153,9 @@ def _begins_job(word: str) -> bool:
     return word == "-" or any(c in word for c in "./%\\") or os.path.lexists(word)
 
 
+_HELP = {"-h", "--help", "--help-all", "help", "-V", "--version"}
+"""What is answered anywhere."""
+
 SPINS = "3000"
 """Turns that a waiting OpenMP thread makes before it sleeps where PyTorch does all the work: some
 tenths of a millisecond, longer than its many small steps mostly wait for each other. More turns
@@ -195,7 +199,10 @@ def _run(arguments: list[str], session: Session) -> int:
     """The exit code of a run; errors become one line."""
     words = spelled_out(arguments)
     try:
-        app = build_app(completion=_completes(words))
+        completing = _completes(words)
+        if _HELP.isdisjoint(words) and not completing:
+            require_folder()
+        app = build_app(completion=completing)
         result = app(words, prog_name="vinr", standalone_mode=False, obj=session)
     except Interrupted as error:
         say(f"vinr: {error}")

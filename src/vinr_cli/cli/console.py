@@ -3,6 +3,7 @@
 Results go to stdout; everything that is said on the way goes to stderr.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -12,10 +13,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from vinr_cli.errors import Interrupted, OutputError, VinrError
+from vinr_cli.errors import Interrupted, OutputError, UsageError, VinrError
 from vinr_cli.jobs.stop import Stop
 
 BUG = 1
@@ -70,14 +72,42 @@ def tell(text: str) -> None:
 
 def complain(error: BaseException, session: Session) -> int:
     """Say what went wrong in one line; returns the exit code."""
+    error = foreseen(error)
     if session.debug:
         _write(sys.stderr, "".join(traceback.format_exception(error)))
     _write(sys.stderr, f"vinr: {_red('error:')} {printable(describe(error))}\n")
     return error.exit_code if isinstance(error, VinrError) else BUG
 
 
+def foreseen(error: BaseException) -> BaseException:
+    """An exception of the system that is about what the user gave, as ours; others as they are.
+
+    Paths are looked at in many places, and each of them may be the first to find that a name is
+    longer than a file system takes.
+    """
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "a path"
+        ours = UsageError(path, "is too long for the name of a file", "Use a shorter name.")
+        return ours.with_traceback(error.__traceback__)
+    return error
+
+
+def require_folder() -> None:
+    """Refuse to work in a folder that is not there any more: libraries end the process over it.
+
+    Raises:
+        UsageError: the current folder has been deleted.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        cause, fix = "has been deleted", "Go to another folder, and give the command again."
+        raise UsageError("the current folder", cause, fix) from None
+
+
 def describe(error: BaseException) -> str:
     """One line about an exception."""
+    error = foreseen(error)
     if isinstance(error, VinrError):
         return str(error)
     words = " ".join(str(error).split())

@@ -240,6 +240,8 @@ def alone(digest: str) -> Iterator[Path]:
     Raises:
         WeightsError: the folder cannot be written.
     """
+    from filelock import FileLock  # noqa: PLC0415 - a fifth of the time of `vinr --help`
+
     folder = home() / "downloads"
     try:
         folder.mkdir(parents=True, exist_ok=True)

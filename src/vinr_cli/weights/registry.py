@@ -53,10 +53,12 @@ def _of_hub(name: str, progress: DownloadProgress) -> Path:
 
 def _at_path(name: str | Path) -> Path:
     path = Path(name)
-    if path.is_file():
-        return path
-    if (path / WEIGHTS).is_file():
-        return path / WEIGHTS
+    try:
+        for one in (path, path / WEIGHTS):
+            if one.is_file():
+                return one
+    except OSError as error:
+        raise WeightsError(path, f"cannot be read: {error.strerror}") from error
     known = ", ".join(record.name for record in RECORDS)
     if path.is_dir():
         raise WeightsError(path, f"has no {WEIGHTS}", "Name a weights file.")
