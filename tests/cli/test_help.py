@@ -1,5 +1,7 @@
 """Help in any width, and what is said of words that nobody knows."""
 
+import re
+
 import pytest
 
 from vinr_cli.cli.app import COMMANDS, NAMES, main
@@ -114,3 +116,70 @@ def test_no_option_stands_for_another() -> None:
         rows = [row for row in card_of(command).rows if row.is_option]
         names = {name.lstrip("-") for row in rows for name in row.names}
         assert not names & {word for row in rows for word in row.also.split()}
+
+
+def test_what_people_come_for_fits_one_screen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`upscale --help` has four examples and takes 80x24 characters, with a line for the prompt."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["upscale", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 24
+    assert sum(line.startswith("  vinr ") for line in lines) == 4
+    card = card_of(NAMES["upscale"])
+    told = " ".join(" ".join(lines).split())
+    assert {row.brief for row in card.rows if row.brief and row.brief in told} == {
+        row.brief for row in card.rows if row.brief
+    }
+    assert main(["upscale", "--help-all"]) == 0
+    everything = capsys.readouterr().out
+    assert all(row.names[0] in everything for row in card.rows)
+
+
+def test_types_are_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """No help speaks of types of Python."""
+    for command in ["", *NAMES]:
+        assert main(["help", *command.split()]) == 0
+        told = capsys.readouterr().out
+        assert not re.search(r"<\w+|list\[|\bbool\b|\bstr\b|\bint\b|x>=", told)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("vinr pro", {"probe"}),
+        ("vinr upscale a.mp4 --deint", {"--deinterlace"}),
+        ("vinr a.mp4 --deint", {"--deinterlace"}),
+        ("vinr a.mp4 --deinterlace ", {"auto", "off"}),
+        ("vinr a.mp4 --model ", {"video", "clean", "videoinr-official"}),
+        ("vinr a.mp4 --codec h", {"h264", "h265"}),
+        ("vinr a.mp4 -s 1", {"1080p", "1440p"}),
+        ("vinr a.mp4 --preset ultra", {"ultrafast"}),
+        ("vinr a.mp4 --device c", {"cpu", "cuda"}),
+        ("vinr help exit", {"exit-codes"}),
+        ("vinr upscale ./somewhere/", set()),
+        ("vinr a.mp4 -o ", set()),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_shells_complete(
+    line: str, words: set[str], shell: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """A shell that asks is given commands, options and values, with and without `upscale`."""
+    place = len(line.split()) - (0 if line.endswith(" ") else 1)
+    monkeypatch.setenv("_VINR_COMPLETE", f"complete_{shell}")
+    monkeypatch.setenv("COMP_WORDS", line.replace(" ", "\n"))
+    monkeypatch.setenv("COMP_CWORD", str(place))
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", line)
+    assert main([]) == 0
+    told = capsys.readouterr().out
+    found = set(re.findall(r'"([\w:.-]+?)"', told)) if shell == "zsh" else set(told.split())
+    assert {word for word in found if not word.startswith("_")} == words
+
+
+def test_the_script_of_completion_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--show-completion` is there for those who set up their shell on their own."""
+    assert main(["--show-completion", "bash"]) == 0
+    assert "_VINR_COMPLETE=complete_bash" in capsys.readouterr().out

@@ -82,7 +82,7 @@ def test_a_real_job_says_its_steps_as_json(
     assert last["done"] == last["total"] == finished["frames"] == 8
     output = tmp_path / finished["output"]
     assert output.parent == tmp_path / "new"
-    assert output.name == "-odd \udcff%d-1x-30fps.mp4"
+    assert output.name == "-odd \udcff%d-30fps.mp4"
     assert len(scan_timestamps(output, probe(output).video).pts) == 8
     assert [track.kind for track in probe(output).tracks] == ["audio"]
 
@@ -103,8 +103,8 @@ def test_a_bad_file_does_not_stop_the_rest(
     assert lines[0] == "vinr: error: missing.mp4: no such file"
     assert lines[1].startswith("vinr: error: broken.mp4: cannot be read as a video")
     assert lines[2] == "good.mp4: 160x96, 23.976 fps, 3 frames"
-    assert lines[3].startswith("  to good-1x-23.976fps.mp4: 160x96, 23.976 fps, 3 frames, ")
-    assert lines[-2].startswith("good-1x-23.976fps.mp4: 3 frames, 0.125 s; made in ")
+    assert lines[3].startswith("  to good-23.976fps.mp4: 160x96, 23.976 fps, 3 frames, ")
+    assert lines[-2].startswith("good-23.976fps.mp4: 3 frames, 0.125 s; made in ")
     assert lines[-1] == "vinr: 1 of 3 done; failed: missing.mp4, broken.mp4"
     assert done.stdout == ""
 

@@ -51,7 +51,7 @@ def test_the_plan_of_a_variable_rate(clip: ClipMaker) -> None:
     plan = plan_upscale(JobSpec(source, rate=rate(RateKind.MULTIPLY, "2")))
     assert plan.rate is None
     assert plan.frames == 10
-    assert plan.output.name == "in-1x-vfr.mkv"
+    assert plan.output.name == "in-vfr.mkv"
     assert "the frame rate varies" in plan.notices
 
     plan = plan_upscale(JobSpec(source, rate=rate(RateKind.TARGET, "50")))
@@ -67,7 +67,7 @@ def test_film_rate_in_milliseconds_stays_exact(clip: ClipMaker) -> None:
     plan = plan_upscale(JobSpec(source, rate=rate(RateKind.MULTIPLY, "5/2")))
     assert plan.rate == Fraction(60000, 1001)
     assert plan.frames == 75
-    assert plan.output.name == "in-1x-59.94fps.mkv"
+    assert plan.output.name == "in-59.94fps.mkv"
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from vinr_cli.plan.naming import decimal, output_name
         ("in.mp4", Fraction(2), Fraction(60000, 1001), "in-2x-59.94fps.mp4"),
         ("in.MKV", Fraction(10, 3), None, "in-3.333x-vfr.mkv"),
         ("a b.c.avi", (1280, 720), Fraction(24000, 1001), "a b.c-1280x720-23.976fps.mkv"),
-        ("-x%.webm", Fraction(1), Fraction(25, 2), "-x%-1x-12.5fps.webm"),
-        ("noext", Fraction(1), Fraction(1, 5000), "noext-1x-0.0002fps.mkv"),
+        ("-x%.webm", Fraction(1), Fraction(25, 2), "-x%-12.5fps.webm"),
+        ("noext", Fraction(1), Fraction(1, 5000), "noext-0.0002fps.mkv"),
     ],
 )
 def test_the_name_says_what_was_done(
@@ -27,7 +27,7 @@ def test_the_name_says_what_was_done(
 def test_slow_motion_and_the_container_can_be_named() -> None:
     """A slow-motion factor is in the name, and a given container wins."""
     name = output_name(Path("in.mp4"), Fraction(1), Fraction(30), ".mkv", slow=Fraction(4))
-    assert name == Path("in-1x-30fps-4xslow.mkv")
+    assert name == Path("in-30fps-4xslow.mkv")
 
 
 def test_decimals_are_short() -> None:

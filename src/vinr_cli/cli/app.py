@@ -5,6 +5,7 @@ Nothing heavy is imported here: `vinr --help` must not wait for torch.
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -83,16 +84,30 @@ EXAMPLES = (
 USAGE = "vinr INPUT... [OUTPUT] [OPTIONS]\n       vinr COMMAND [OPTIONS] ..."
 
 
-@takes(VERSION, DEBUG, usage=USAGE, examples=EXAMPLES, commands=NAMES, end=EXIT_CODES)
+COMPLETION = (
+    switch("--install-completion", "", "Let the shell complete options, models and codecs."),
+    switch("--show-completion", "", "Show what --install-completion would set up."),
+)
+"""Typer's own."""
+
+
+@takes(
+    VERSION, DEBUG,
+    usage=USAGE, examples=EXAMPLES, commands=NAMES, end=EXIT_CODES, also_shown=COMPLETION,
+)  # fmt: skip
 def _top(context: typer.Context, given: Given) -> None:
     """Any size, any frame rate: continuous space-time video super-resolution (VideoINR)."""
     if context.invoked_subcommand is None:
         card_of(_top).show("vinr")
 
 
-def build_app() -> typer.Typer:
-    """The Typer application with every command."""
-    app = typer.Typer(name="vinr", add_completion=False, pretty_exceptions_enable=False)
+def build_app(*, completion: bool = False) -> typer.Typer:
+    """The Typer application with every command.
+
+    Args:
+        completion: Whether it sets up completion in shells, which takes its time to load.
+    """
+    app = typer.Typer(name="vinr", add_completion=completion, pretty_exceptions_enable=False)
     app.callback(invoke_without_command=True, add_help_option=False)(_top)
     for name, command in NAMES.items():
         # `vinr help --scale` asks about an option.
@@ -107,6 +122,23 @@ def spelled_out(words: Sequence[str]) -> list[str]:
     if at < len(words) and _begins_job(words[at]):
         return [*words[:at], command_name(upscale), *words[at:]]
     return list(words)
+
+
+def _completes(given: Sequence[str]) -> bool:
+    """Whether this run is about completion, of a line that a shell asks about or of all to come.
+
+    Where a shell asks, `upscale` is put into its line if that is what is meant.
+    """
+    if "_VINR_COMPLETE" not in os.environ:
+        return bool({*given[:1]} & {row.names[0] for row in COMPLETION})
+    for variable in ("COMP_WORDS", "_TYPER_COMPLETE_ARGS"):  # of bash, which counts words; others'
+        line = re.fullmatch(r"(\S+)(\s+)(\S+)(\s.*)", os.environ.get(variable, ""), re.DOTALL)
+        if line and _begins_job(line[3]):
+            words = (line[1], command_name(upscale), f"{line[3]}{line[4]}")
+            os.environ[variable] = line[2].join(words)
+            if variable == "COMP_WORDS":
+                os.environ["COMP_CWORD"] = str(int(os.environ.get("COMP_CWORD", "0")) + 1)
+    return True
 
 
 def _begins_job(word: str) -> bool:
@@ -163,7 +195,8 @@ def _run(arguments: list[str], session: Session) -> int:
     """The exit code of a run; errors become one line."""
     words = spelled_out(arguments)
     try:
-        result = build_app()(words, prog_name="vinr", standalone_mode=False, obj=session)
+        app = build_app(completion=_completes(words))
+        result = app(words, prog_name="vinr", standalone_mode=False, obj=session)
     except Interrupted as error:
         say(f"vinr: {error}")
         return INTERRUPTED
@@ -171,13 +204,20 @@ def _run(arguments: list[str], session: Session) -> int:
         return complain(error, session)
     except typer.TyperException as error:
         return complain(_usage(error, words), session)
-    except SystemExit:  # Typer's way to say that nobody reads stdout
-        if sys.stdout is not None:
-            silence(sys.stdout)
-        return READER_GONE
+    except SystemExit as leaving:
+        return _left(leaving)
     except Exception as error:
         return complain(error, session)
     return int(result or 0)
+
+
+def _left(leaving: SystemExit) -> int:
+    """The exit code where Typer ends the program: it is done, or nobody reads stdout any more."""
+    if leaving.code in (None, 0):
+        return 0
+    if sys.stdout is not None:
+        silence(sys.stdout)
+    return READER_GONE
 
 
 def _usage(error: typer.TyperException, words: Sequence[str]) -> UsageError:

@@ -33,6 +33,7 @@ class Card:
         examples: What can be typed, and what that does.
         commands: Those of the program, by their names.
         end: A last paragraph.
+        also_shown: Options that Typer itself adds.
     """
 
     about: str
@@ -41,6 +42,7 @@ class Card:
     examples: Sequence[tuple[str, str]] = ()
     commands: Mapping[str, Callable[..., None]] = field(default_factory=dict)
     end: str = ""
+    also_shown: tuple[Option[object], ...] = ()
 
     @property
     def summary(self) -> str:
@@ -59,7 +61,7 @@ class Card:
         print_help(
             self.usage or " ".join([name, "[OPTIONS]", *arguments]),
             self.about,
-            self.rows,
+            (*self.rows, *self.also_shown),
             examples=self.examples,
             brief=any(row.brief for row in self.rows) and not everything,
             commands=lines,
@@ -80,8 +82,8 @@ def _help_all(context: typer.Context, value: bool) -> None:
 
 
 HELP = switch("--help -h", "", "Show this.", at_once=_help)
-_LESS = switch("--help -h", "Help", "Show the most needed.", brief="Show this.", at_once=_help)
-_MORE = switch("--help-all", "Help", "Show this.", brief="Show every option.", at_once=_help_all)
+_LESS = switch("--help -h", "Help", "Show what most people come for.", at_once=_help)
+_MORE = switch("--help-all", "Help", "Show every option.", brief="every option", at_once=_help_all)
 
 
 class About(TypedDict, total=False):
@@ -91,6 +93,7 @@ class About(TypedDict, total=False):
     examples: Sequence[tuple[str, str]]
     commands: Mapping[str, Callable[..., None]]
     end: str
+    also_shown: tuple[Option[object], ...]
 
 
 def takes(*rows: Option[object], **about: Unpack[About]) -> Callable[[Body], Callable[..., None]]:

@@ -7,12 +7,13 @@ import typer
 from vinr_cli.cli.command import Card, card_of, takes
 from vinr_cli.cli.rows import Given, Option, as_text, option
 from vinr_cli.cli.screen import print_option, print_topic
-from vinr_cli.cli.suggest import did_you_mean, near_command, near_option
+from vinr_cli.cli.suggest import OTHER_WORDS, did_you_mean, near_command, near_option
 from vinr_cli.cli.topics import TOPICS
 from vinr_cli.errors import UsageError
 
 TOPIC = option("TOPIC", as_text, "[TOPIC]", "",
-    f"A command, an option such as --scale, or one of: {', '.join(TOPICS)}.")  # fmt: skip
+    f"A command, an option such as --scale, or one of: {', '.join(TOPICS)}.",
+    values=lambda: (*OTHER_WORDS, *TOPICS))  # fmt: skip
 
 
 @takes(TOPIC)

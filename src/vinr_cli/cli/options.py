@@ -12,18 +12,19 @@ import typer
 from vinr_cli.cli.console import Session
 from vinr_cli.cli.rows import (
     Given,
+    OneOf,
     Option,
     as_path,
     as_text,
     filled,
     needed,
-    one_of,
     option,
     several,
     switch,
 )
 from vinr_cli.errors import UsageError
 from vinr_cli.plan.job import (
+    FORMATS,
     PRECISIONS,
     STDIO,
     Fit,
@@ -45,6 +46,7 @@ from vinr_cli.plan.request import settle_request
 from vinr_cli.plan.scenes import DEFAULT_THRESHOLD
 from vinr_cli.plan.sizes import read_size
 from vinr_cli.weights.deblock import STRONGEST, WEAKEST
+from vinr_cli.weights.records import RECORDS
 
 
 def _strength(text: str, name: str) -> float | None:
@@ -82,50 +84,27 @@ def _set_debug(context: typer.Context, value: bool) -> None:
     context.ensure_object(Session).debug |= value
 
 
+_SIZES = ("720p", "1080p", "1440p", "4k", "8k", "2x")
+_CODECS = ("auto", "h264", "h265", "av1", "vp9", "prores", "ffv1")
+
+
+def _models() -> list[str]:
+    return [record.name for record in RECORDS]
+
+
+def _presets() -> list[str]:
+    from vinr_cli.media.codecs import CODECS
+
+    return list(dict.fromkeys(name for codec in CODECS.values() for name in codec.presets))
+
+
 _SIZE, _TIME, _NETWORK, _ENCODER = "Size", "Time", "Network", "Encoder"
 _OUTPUT, _TALK = "Output", "Messages"
 
 # fmt: off
-INPUTS = several(option("INPUT", as_text, "INPUT", "",
+INPUTS = several(option("INPUT", as_text, "INPUT... [OUTPUT]", "",
     "Videos, folders of pictures, patterns such as shot/%05d.png, or - for standard input. Of two "
     "names, a second one that is not there is the output.", field="input", settled=True))
-
-MARKED = several(option("--input -i", as_text, "FILE", _OUTPUT,
-    "An input, as other programs have it: a name without an option is the output then.",
-    also="in infile source file video"))
-
-OUTPUT = option("--output -o", as_text, "FILE|DIR", _OUTPUT,
-    "A file, a folder (`new/` is created), pictures (out/%05d.png), or - for standard output. "
-    "Without it, beside the input, with a name that says what was done.",
-    field="output", settled=True, also="out outfile output-file dest destination")
-FORMAT = option("--format", require_format, "NAME", _OUTPUT,
-    "Format, where no name says it, by suffix: png makes 00000.png and on in a folder; standard "
-    "output takes mkv (the default), nut, y4m, webm or ts.",
-    field="container", also="container f muxer ext extension")
-NO_AUDIO = switch("--no-audio", _OUTPUT, "Leave the sound out.", field="audio", means=False,
-    also="an mute no-sound silent")
-NO_SUBS = switch("--no-subs", _OUTPUT, "Leave the subtitles out.", field="subtitles", means=False,
-    also="sn no-subtitles")
-NO_ALPHA = switch("--no-alpha", _OUTPUT,
-    "Leave the alpha channel out: the colours are shown as stored.", field="alpha", means=False)
-OVERWRITE = switch("--overwrite -y", _OUTPUT, "Replace an existing output.", field="overwrite",
-    also="yes force replace f")
-RESTART = switch("--restart", _OUTPUT,
-    "Delete the parts that an earlier run has finished, and start anew.", field="restart",
-    also="no-resume fresh")
-STRICT = switch("--strict", _OUTPUT,
-    "Stop where a frame of the source cannot be decoded. Without it, the frame before is shown in "
-    "its place, the place is told, and the exit code is 9.", field="strict")
-ALLOW_NETWORK = switch("--allow-network", _OUTPUT,
-    "INPUT may be an http or https address: it is fetched into the current folder first and stays "
-    "there. Without it, only files are read.")
-WORK_DIR = option("--work-dir", as_path, "DIR", _OUTPUT,
-    "Where finished parts wait for the end. Without it, beside the output.", field="work_dir")
-PART_FRAMES = option("--part-frames", parse_whole, "N", _OUTPUT,
-    "Frames of a part, about: what a crash may cost. 0 makes one part; without it, some 60 to 480, "
-    "by size.", field="part_frames", also="segment segment-frames chunk chunk-size")
-DRY_RUN = switch("--dry-run", _OUTPUT, "Say what would be done; write nothing.",
-    also="plan simulate check n")
 
 SCALE = option("--scale", parse_factor, "X", _SIZE,
     "Factor for both sides, 0.25 to 16: 3, 3.5 or 7/2.", field="size.scale", settled=True,
@@ -133,29 +112,32 @@ SCALE = option("--scale", parse_factor, "X", _SIZE,
 SIZE = option("--size -s", read_size, "SIZE", _SIZE,
     "1080p, 720p, 1440p, 4k, 8k (a frame of 16 to 9, upright for an upright picture), 1920x1080 or "
     "2x. A picture of another shape keeps it, and fits inside.", field="size", settled=True,
-    also="resolution res dimensions geometry video-size")
+    also="resolution res dimensions geometry video-size",
+    brief="1080p, 4k, 1920x1080, or a factor such as 2x", values=lambda: _SIZES)
 WIDTH = option("--width", parse_whole, "W", _SIZE,
     "Width in pixels; the height follows, if it is not given too.",
     field="size.width", settled=True, also="w")
 HEIGHT = option("--height", parse_whole, "H", _SIZE,
     "Height in pixels; the width follows, if it is not given too.",
     field="size.height", settled=True, also="resolution res lines")
-
-FIT = option("--fit", one_of({str(fit): fit for fit in Fit}), "keep|stretch", _SIZE,
+FIT = option("--fit", OneOf({str(fit): fit for fit in Fit}), "keep|stretch", _SIZE,
     "What becomes of a picture of another shape than width and height: keep its shape and fit "
     "inside (the default), or stretch it.", field="size.fit", settled=True,
     also="aspect keep-aspect ratio-mode stretch pad crop letterbox")
 
 FPS_MULT = option("--fps-mult", parse_factor, "M", _TIME,
     "Frames out per frame in: 4, 2.5 or 5/2. A variable rate stays variable.",
-    field="rate", settled=True, also="multi multiplier interpolate interpolation factor exp")
+    field="rate", settled=True, also="multi multiplier interpolate interpolation factor exp",
+    brief="frames out per frame in, such as 2 or 2.5")
 FPS = option("--fps", parse_rate, "R", _TIME,
     "Constant rate: 60, 60000/1001, or 59.94, which means the same.",
-    field="rate", settled=True, also="framerate frame-rate rate r target-fps")
+    field="rate", settled=True, also="framerate frame-rate rate r target-fps",
+    brief="frames per second, such as 60 or 59.94")
 SLOWMO = option("--slowmo", parse_factor, "S", _TIME,
     "Slow motion: S times as many frames, shown S times as long.",
-    field="rate", settled=True, also="slow slow-motion speed")
-SLOWMO_AUDIO = option("--slowmo-audio", one_of({str(s): s for s in SlowAudio}), "stretch|drop",
+    field="rate", settled=True, also="slow slow-motion speed",
+    brief="slow motion: so many times as long")
+SLOWMO_AUDIO = option("--slowmo-audio", OneOf({str(s): s for s in SlowAudio}), "stretch|drop",
     _TIME, "What slow motion does to the sound: stretch (the default) or drop.",
     default=SlowAudio.STRETCH, field="slow_audio")
 INPUT_FPS = option("--input-fps", parse_rate, "R", _TIME,
@@ -163,7 +145,8 @@ INPUT_FPS = option("--input-fps", parse_rate, "R", _TIME,
     field="input_rate", also="framerate-in source-fps")
 START = option("--start", parse_time, "TIME", _TIME,
     "First instant to keep: seconds, or hh:mm:ss.mmm.", field="start",
-    also="ss from begin seek trim")
+    also="ss from begin seek trim",
+    brief="where to begin, 83.5 or 0:01:23.5; --end likewise")
 END = option("--end", parse_time, "TIME", _TIME,
     "First instant to drop: seconds, or hh:mm:ss.mmm.", field="end",
     also="to until t duration length preview trim")
@@ -179,22 +162,64 @@ DEDUP = switch("--dedup", _TIME,
 DEDUP_THRESHOLD = option("--dedup-threshold", parse_decimal, "PERCENT", _TIME,
     "Greatest change of a repeat, in the block that changes most: 4 if not given; more where the "
     "source is coded badly. Means --dedup.", field="repeat_threshold")
-DEINTERLACE = option("--deinterlace", one_of({"auto": True, "off": False}), "auto|off", _TIME,
+DEINTERLACE = option("--deinterlace", OneOf({"auto": True, "off": False}), "auto|off", _TIME,
     "Make whole pictures of frames that are marked interlaced (bwdif).",
     default=True, shown="auto", field="deinterlace", also="yadif bwdif interlaced")
+
+MARKED = several(option("--input -i", as_text, "FILE", _OUTPUT,
+    "An input, as other programs have it: a name without an option is the output then.",
+    also="in infile source file video"))
+OUTPUT = option("--output -o", as_text, "FILE|DIR", _OUTPUT,
+    "A file, a folder (`new/` is created), pictures (out/%05d.png), or - for standard output. "
+    "Without it, beside the input, with a name that says what was done.",
+    field="output", settled=True, also="out outfile output-file dest destination",
+    brief="a file, a folder/, or - for a pipe")
+FORMAT = option("--format", require_format, "NAME", _OUTPUT,
+    "Format, where no name says it, by suffix: png makes 00000.png and on in a folder; standard "
+    "output takes mkv (the default), nut, y4m, webm or ts.",
+    field="container", also="container f muxer ext extension",
+    values=lambda: FORMATS)
+NO_AUDIO = switch("--no-audio", _OUTPUT, "Leave the sound out.", field="audio", means=False,
+    also="an mute no-sound silent")
+NO_SUBS = switch("--no-subs", _OUTPUT, "Leave the subtitles out.", field="subtitles", means=False,
+    also="sn no-subtitles")
+NO_ALPHA = switch("--no-alpha", _OUTPUT,
+    "Leave the alpha channel out: the colours are shown as stored.", field="alpha", means=False)
+OVERWRITE = switch("--overwrite -y", _OUTPUT, "Replace an existing output.", field="overwrite",
+    also="yes force replace f",
+    brief="replace an existing output")
+RESTART = switch("--restart", _OUTPUT,
+    "Delete the parts that an earlier run has finished, and start anew.", field="restart",
+    also="no-resume fresh")
+STRICT = switch("--strict", _OUTPUT,
+    "Stop where a frame of the source cannot be decoded. Without it, the frame before is shown in "
+    "its place, the place is told, and the exit code is 9.", field="strict")
+ALLOW_NETWORK = switch("--allow-network", _OUTPUT,
+    "INPUT may be an http or https address: it is fetched into the current folder first and stays "
+    "there. Without it, only files are read.")
+WORK_DIR = option("--work-dir", as_path, "DIR", _OUTPUT,
+    "Where finished parts wait for the end. Without it, beside the output.", field="work_dir")
+PART_FRAMES = option("--part-frames", parse_whole, "N", _OUTPUT,
+    "Frames of a part, about: what a crash may cost. 0 makes one part; without it, some 60 to 480, "
+    "by size.", field="part_frames", also="segment segment-frames chunk chunk-size")
+DRY_RUN = switch("--dry-run", _OUTPUT, "Say what would be done; write nothing.",
+    also="plan simulate check n",
+    brief="say what would be done, write nothing")
 
 MODEL = option("--model", as_text, "NAME|FILE", _NETWORK,
     "A name that `vinr models` lists, hf:org/name@rev of the Hugging Face Hub, or a weights file. "
     "Without it, the default.", default="default", field="model",
-    also="network net weights m n model-name checkpoint")
+    also="network net weights m n model-name checkpoint",
+    brief="the network: video, clean, or a file", values=_models)
 DEBLOCK = option("--deblock", _strength, f"auto|0-{STRONGEST:g}", _NETWORK,
     "How strongly the model video takes out what codecs left: 0 as the model clean, 1 as trained, "
     f"{STRONGEST:g} most. auto: from {WEAKEST:g} on, by the source's quantizers.",
     field="deblock", also="denoise clean cleanup noise artifacts")
 DEVICE = option("--device", require_device, "NAME", _NETWORK,
     "auto, cpu, cuda, cuda:1 or mps; auto takes the first GPU, else the CPU.",
-    default="auto", shown="auto", field="device", also="gpu gpu-id cuda cpu accelerator d g")
-PRECISION = option("--precision", one_of({name: name for name in PRECISIONS}), "NAME", _NETWORK,
+    default="auto", shown="auto", field="device", also="gpu gpu-id cuda cpu accelerator d g",
+    values=lambda: ("auto", "cpu", "cuda", "mps"))
+PRECISION = option("--precision", OneOf({name: name for name in PRECISIONS}), "NAME", _NETWORK,
     "auto, fp32, bf16 or fp16, for the parts that it does not harm; auto is fp16 on a GPU with "
     "tensor cores, else fp32.", default="auto", shown="auto", field="precision",
     also="half fp16 fp32 float16 bf16 dtype")
@@ -208,14 +233,17 @@ MEMORY = option("--memory", parse_bytes, "BYTES", _NETWORK,
 CODEC = option("--codec", as_text, "NAME", _ENCODER,
     "h264, h265, av1, vp9, prores, ffv1, or an ffmpeg encoder's name, such as hevc_nvenc; auto "
     "takes a hardware encoder where one works. Without it, container and depth decide.",
-    field="encode.codec", also="vcodec encoder video-codec c c:v codec:v")
+    field="encode.codec", also="vcodec encoder video-codec c c:v codec:v",
+    brief="h264, h265, av1, vp9, prores, ffv1", values=lambda: _CODECS)
 CRF = option("--crf", parse_decimal, "Q", _ENCODER,
     "Constant quality, in the encoder's own unit; lower is better.", field="encode.crf",
-    also="quality q:v qp cq rf bitrate b:v")
+    also="quality q:v qp cq rf bitrate b:v",
+    brief="quality: the lower, the better")
 LOSSLESS = switch("--lossless", _ENCODER, "Lose nothing in encoding.", field="encode.lossless")
 PRESET = option("--preset", as_text, "NAME", _ENCODER,
     "The encoder's preset: speed against size.", field="encode.preset",
-    also="encoder-preset")
+    also="encoder-preset",
+    values=_presets)
 PIX_FMT = option("--pix-fmt", as_text, "NAME", _ENCODER,
     "Pixel format, such as yuv420p10le. Without it, as the source's.", field="encode.pix_fmt",
     also="pixel-format bit-depth depth")

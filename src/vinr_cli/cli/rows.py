@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fractions import Fraction
 from keyword import iskeyword
 from pathlib import Path
@@ -39,15 +40,24 @@ def as_switch(text: str, option: str) -> bool:
     raise UsageError(option, f"takes no value, not {text}")
 
 
-def one_of(words: Mapping[str, T]) -> Reader[T]:
+@dataclass(frozen=True, slots=True)
+class OneOf(Generic[T]):
     """A reader of words that stand for values."""
 
-    def read(text: str, option: str) -> T:
-        if text not in words:
-            raise UsageError(f"{option} {text}", "is not known", f"Use one of {', '.join(words)}.")
-        return words[text]
+    words: Mapping[str, T]
 
-    return read
+    def __call__(self, text: str, option: str) -> T:
+        """The word's value.
+
+        Raises:
+            UsageError: it is none of the words.
+        """
+        if text in self.words:
+            return self.words[text]
+        near = get_close_matches(text.lower(), self.words, n=1)
+        fix = f"Did you mean {near[0]}? Use" if near else "Use"
+        known = ", ".join(self.words)
+        raise UsageError(f"{option} {text}", "is not known", f"{fix} one of {known}.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +79,7 @@ class Option(Generic[T_co]):
         limit: The numbers that are allowed; None for no bounds.
         brief: What it does, in a line of at most 50 characters, for help that shows what most
             people come for; empty for what only full help shows.
+        values: Gives what a shell may complete; of words that stand for values, these are known.
         also: What other programs call it, without dashes: for suggestions.
         at_once: Called with the value before other options are read.
     """
@@ -86,6 +97,7 @@ class Option(Generic[T_co]):
     many: bool = False
     limit: Limit | None = None
     brief: str = ""
+    values: Callable[[], Iterable[str]] | None = None
     also: str = ""
     at_once: Callable[[typer.Context, bool], None] | None = None
 
@@ -119,10 +131,13 @@ class Option(Generic[T_co]):
         if self.is_option:
             callback = self._call_at_once if self.at_once else None
             info = typer.Option(
-                default, *self.names, parser=parser, callback=callback, is_eager=bool(callback)
-            )
+                default, *self.names, parser=parser, callback=callback, is_eager=bool(callback),
+                autocompletion=self.complete,
+            )  # fmt: skip
         else:
-            info = typer.Argument(default, metavar=self.names[0], parser=parser)
+            info = typer.Argument(
+                default, metavar=self.names[0], parser=parser, autocompletion=self.complete
+            )
         kind: object = bool if plain else str
         return inspect.Parameter(
             self.key,
@@ -130,6 +145,14 @@ class Option(Generic[T_co]):
             default=info,
             annotation=list[kind] if self.many else kind,  # type: ignore[valid-type]
         )
+
+    def complete(self, incomplete: str) -> list[str]:
+        """Values that begin as what is typed; none where the shell completes names of files."""
+        if isinstance(self.reader, OneOf):
+            known: Iterable[str] = self.reader.words
+        else:
+            known = self.values() if self.values else ()
+        return [word for word in known if word.startswith(incomplete)]
 
     def _call_at_once(self, context: typer.Context, value: bool) -> bool:
         if self.at_once is not None:
@@ -165,6 +188,7 @@ class More(TypedDict, total=False):
     settled: bool
     limit: Limit
     brief: str
+    values: Callable[[], Iterable[str]]
     also: str
     at_once: Callable[[typer.Context, bool], None]
 

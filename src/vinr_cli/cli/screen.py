@@ -104,7 +104,8 @@ def _groups(
     groups: dict[str, list[tuple[str, str]]] = {}
     for row in rows:
         if not brief or row.brief:
-            title = (row.panel or "Options") if row.is_option else "Arguments"
+            title = "Options" if brief or not row.panel else row.panel
+            title = title if row.is_option else "Arguments"
             groups.setdefault(title, []).append((label(row), row.brief if brief else _text(row)))
     yield from groups.items()
 
@@ -122,12 +123,12 @@ def _section(
     console.print("\n", title, ":", sep="", style="bold", markup=False)
     if console.width < NARROW:
         for name, text in lines:
-            console.print(Padding(Text(name.strip(), style="cyan"), (0, 0, 0, 1)))
-            console.print(Padding(Text(text), (0, 0, 0, 4)))
+            console.print(Padding(Text(name.strip(), style="cyan"), (0, 0, 0, 1), expand=False))
+            console.print(Padding(Text(text), (0, 0, 0, 4), expand=False))
         return
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="cyan", max_width=names)
     table.add_column()
     for name, text in lines:
         table.add_row(Text(name), Text(text))
-    console.print(Padding(table, (0, 0, 0, 2)))
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))

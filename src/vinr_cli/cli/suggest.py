@@ -10,7 +10,7 @@ from vinr_cli.cli.rows import Option
 NEAR = 0.7
 """Least likeness of two names, from 0 to 1, that lets one be meant by the other."""
 
-_COMMANDS = {
+OTHER_WORDS = {
     "upscale": "enhance enlarge upsample interpolate smooth convert run process",
     "probe": "info inspect show analyse analyze identify mediainfo ffprobe",
     "models": "model weights list list-models",
@@ -30,7 +30,7 @@ def did_you_mean(names: Iterable[str]) -> str:
 
 def near_command(word: str, commands: Iterable[str]) -> str:
     """The command that a word stands for or resembles, as a question; empty if none does."""
-    meant = {also: name for name in commands for also in (*_COMMANDS.get(name, "").split(), name)}
+    meant = {also: name for name in commands for also in (*OTHER_WORDS.get(name, "").split(), name)}
     near = get_close_matches(word.lower(), meant, n=1, cutoff=NEAR)
     return did_you_mean(f"vinr {meant[name]}" for name in near)
 

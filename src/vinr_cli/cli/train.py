@@ -42,7 +42,7 @@ PRESET = option("--preset", as_text, "NAME", "", "clean, video, or published (th
 # Not --start: torchrun takes that for its own --start-method.
 INITIAL = option("--initial", as_path, "FILE", "", "Weights to begin with.")
 RESUME = switch("--resume", "", "Go on from the checkpoint.")
-DEVICE = option("--device", as_text, "NAME", "", "cpu, cuda or cuda:<i>.",
+DEVICE = option("--device", as_text, "NAME", "", "cpu, cuda or cuda:1.",
     default="cpu", shown="cpu")
 SEED = option("--seed", parse_whole, "N", "", "Seed of weights and samples.", default=0, shown="0")
 BATCH = option("--batch", parse_whole, "N", "", "Samples per process and step.")

@@ -14,8 +14,15 @@ from vinr_cli.cli.report import open_reports
 from vinr_cli.cli.rows import Given
 from vinr_cli.cli.transfer import bring_model
 
+EXAMPLES = (
+    ("vinr in.mp4", "twice the size, twice the frame rate"),
+    ("vinr in.mp4 out.mkv -s 1080p --fps 60", "a name, a size and a rate"),
+    ("vinr *.mp4 -o results/ --scale 3", "many files"),
+    ("vinr in.mp4 --start 60 --end 65", "five seconds, to see how it looks"),
+)
 
-@takes(*o.UPSCALE)
+
+@takes(*o.UPSCALE, examples=EXAMPLES)
 def upscale(context: typer.Context, given: Given) -> None:
     """Make videos larger, smoother, or both.
 

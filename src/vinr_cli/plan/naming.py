@@ -20,16 +20,18 @@ def output_name(
 
     Args:
         source: The input file.
-        size: The scale, or (width, height) in pixels where a size was asked for.
+        size: The scale, which is left out if it is 1, or (width, height) in pixels where a size
+            was asked for.
         rate: Real frame rate of the output; None (variable) is written `vfr`.
         container: Suffix with its dot; None keeps the source's where a video goes into it.
-        slow: Slow-motion factor, if any; written as in `in-1x-30fps-4xslow.mp4`.
+        slow: Slow-motion factor, if any; written as in `in-30fps-4xslow.mp4`.
     """
     scale = f"{size[0]}x{size[1]}" if isinstance(size, tuple) else f"{decimal(size)}x"
     pace = "vfr" if rate is None else f"{decimal(rate)}fps"
     suffix = default_suffix(source) if container is None else container
-    parts = [source.stem, scale, pace, *([] if slow is None else [f"{decimal(slow)}xslow"])]
-    return source.with_name("-".join(parts) + suffix)
+    slowness = "" if slow is None else f"{decimal(slow)}xslow"
+    parts = [source.stem, "" if size == 1 else scale, pace, slowness]
+    return source.with_name("-".join(filter(None, parts)) + suffix)
 
 
 def default_suffix(source: Path) -> str:

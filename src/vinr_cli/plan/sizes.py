@@ -129,7 +129,7 @@ def _inside(
         frame = frame[::-1]
     factor = min(frame[0] / shown[0], frame[1] / shown[1])
     exact = (shown[0] * factor, shown[1] * factor)
-    _refuse_scale(exact, source)
+    _refuse_scale(exact, source, "--size")
     sides = []
     for side, limit, pairs in zip(exact, frame, even, strict=True):
         step = 2 if pairs else 1
@@ -166,15 +166,22 @@ def _exact(request: SizeRequest, source: tuple[int, int]) -> tuple[Fraction, Fra
     return source[0] * scale, source[1] * scale
 
 
-def _refuse_scale(exact: tuple[Fraction, Fraction], source: tuple[int, int]) -> None:
+def _refuse_scale(
+    exact: tuple[Fraction, Fraction], source: tuple[int, int], option: str = ""
+) -> None:
     for wanted, have in zip(exact, source, strict=True):
         scale = wanted / have
         if not MIN_SCALE <= scale <= MAX_SCALE:
             raise UsageError(
-                "--scale" if exact[0] / source[0] == exact[1] / source[1] else "--size",
+                option or _asks(exact, source),
                 f"a factor of {float(scale):g} ({have} to {float(wanted):g} pixels) is impossible",
                 f"Factors go from {float(MIN_SCALE):g} to {float(MAX_SCALE):g}.",
             )
+
+
+def _asks(exact: tuple[Fraction, Fraction], source: tuple[int, int]) -> str:
+    """The option that asks for a size, by what it does to the shape."""
+    return "--scale" if exact[0] / source[0] == exact[1] / source[1] else "--size"
 
 
 def _rounded(exact: Fraction, *, even: bool, asked: bool, name: str) -> int:
