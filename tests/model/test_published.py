@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness import oracle
+from harness.seeding import frames, seed_weights
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.published import deform, sampling
@@ -17,9 +19,6 @@ from vinr_cli.model.published.encoder import PublishedFeatures
 from vinr_cli.model.published.network import UNUSED, PublishedVideoINR
 from vinr_cli.model.videoinr import FrameFeatures, VideoINR
 from vinr_cli.native import library as native
-
-from . import oracle
-from .seeding import frames, seed_weights
 
 GOLDEN = Path(__file__).parent / "golden"
 
