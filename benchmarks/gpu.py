@@ -55,7 +55,7 @@ from vinr_cli.model.compact import triton_render
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.published import deform
 from vinr_cli.model.published.network import PublishedVideoINR
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native import library as native
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateRequest, SizeRequest
 from vinr_cli.weights.load import load_model
@@ -172,7 +172,7 @@ class Whole:
 
 
 def rendered(
-    model: VideoINR, frames: Sequence[Tensor], scale: int, dtype: torch.dtype | None
+    model: Network, frames: Sequence[Tensor], scale: int, dtype: torch.dtype | None
 ) -> list[Tensor]:
     """All pairs of some frames at all `TIMES`, on the CPU."""
     device = next(model.parameters()).device

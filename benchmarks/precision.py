@@ -30,7 +30,7 @@ from vinr_cli.evaluate.clips import read_clip, reduce_frames
 from vinr_cli.model import layers
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.grid import Grid
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native.library import SWITCH
 from vinr_cli.weights.load import load_model
 
@@ -83,7 +83,7 @@ def pairs_of(clip: Path | None) -> Pairs:
 
 
 def rendered(
-    model: VideoINR, pairs: Pairs, scale: int, dtypes: Mapping[Step, torch.dtype] = FLOAT32
+    model: Network, pairs: Pairs, scale: int, dtypes: Mapping[Step, torch.dtype] = FLOAT32
 ) -> list[Tensor]:
     """All pairs at all `TIMES`; `dtypes` are the steps' formats."""
     made = []
@@ -139,7 +139,7 @@ def rounded_net(outputs: int, dtype: torch.dtype) -> AbstractContextManager[Any]
 
 def published() -> Iterator[Row]:
     """Every part of the published network with seeded weights."""
-    model = VideoINR(ModelConfig.published()).eval()
+    model = Network(ModelConfig.published()).eval()
     seeding.seed_weights(model)
     pairs = [seeding.frames(32, 48)]
     exact = rendered(model, pairs, 2)

@@ -21,9 +21,9 @@ def make_weights(path: Path) -> Path:
     """Untrained weights, the same each time."""
     import torch  # noqa: PLC0415 - heavy
 
-    from vinr_cli.model.videoinr import VideoINR  # noqa: PLC0415
+    from vinr_cli.model.videoinr import Network  # noqa: PLC0415
     from vinr_cli.weights.load import save_weights  # noqa: PLC0415
 
     torch.manual_seed(0)
-    save_weights(path, VideoINR(tiny_config()).eval())
+    save_weights(path, Network(tiny_config()).eval())
     return path

@@ -15,7 +15,7 @@ from vinr_cli.engine.precision import ON_CPU, Step, automatic, mixed, psnr, rend
 from vinr_cli.model.compact.search import soft_argmax
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.grid import Grid
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native.library import SWITCH
 from vinr_cli.weights.load import load_model
 
@@ -25,7 +25,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 TIMES = (0.25, 0.6)
 
 
-def rendered(model: VideoINR, frames: Tensor, scale: int, **dtypes: torch.dtype) -> list[Tensor]:
+def rendered(model: Network, frames: Tensor, scale: int, **dtypes: torch.dtype) -> list[Tensor]:
     height, width = frames.shape[-2:]
     grid = Grid.full((height, width), (scale * height, scale * width))
     steps = {step: dtypes[step] for step in STEPS if step in dtypes}
@@ -49,7 +49,7 @@ def test_every_step_of_the_packaged_networks_keeps_50_db(
 
 def test_the_published_network_keeps_45_db_in_what_it_lets_autocast_round() -> None:
     """With seeded weights and every step under autocast; without the shields it would be 33."""
-    model = VideoINR(ModelConfig.published()).eval()
+    model = Network(ModelConfig.published()).eval()
     seeding.seed_weights(model)
     frames = seeding.frames(24, 32)
     exact = rendered(model, frames, 2)
@@ -61,7 +61,7 @@ def test_the_published_network_keeps_45_db_in_what_it_lets_autocast_round() -> N
 @pytest.mark.parametrize("step", ["pair", "prepare", "render"])
 def test_the_published_network_is_exact_behind_its_first_blocks(step: str) -> None:
     """Autocast changes no bit of alignment, ConvLSTM, trunk and sine networks."""
-    model = VideoINR(ModelConfig.published(front_blocks=1, back_blocks=1)).eval()
+    model = Network(ModelConfig.published(front_blocks=1, back_blocks=1)).eval()
     seeding.seed_weights(model)
     frames = seeding.frames(12, 16)
     exact, half = (rendered(model, frames, 2, **d) for d in ({}, {step: torch.bfloat16}))

@@ -17,7 +17,7 @@ from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.published import deform, sampling
 from vinr_cli.model.published.encoder import PublishedFeatures
 from vinr_cli.model.published.network import UNUSED, PublishedVideoINR
-from vinr_cli.model.videoinr import FrameFeatures, VideoINR
+from vinr_cli.model.videoinr import FrameFeatures, Network
 from vinr_cli.native import library as native
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -114,8 +114,8 @@ def test_number_of_parameters(full: PublishedVideoINR) -> None:
 
 
 def test_config_chooses_the_class() -> None:
-    """`VideoINR(config)` with a published config builds this network."""
-    assert type(VideoINR(small().config)) is PublishedVideoINR
+    """`Network(config)` with a published config builds this network."""
+    assert type(Network(small().config)) is PublishedVideoINR
 
 
 # -- it computes the published function ---------------------------------------------------------

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.model import ModelConfig, VideoINR
+from vinr_cli.model import ModelConfig, Network
 from vinr_cli.weights.load import CONFIG_KEY, load_model, save_weights
 from vinr_cli.weights.records import DEFAULT, RECORDS, WeightsRecord, packaged_folder
 from vinr_cli.weights.registry import find_weights
@@ -22,14 +22,14 @@ CONFIG = ModelConfig.compact(
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
     torch.manual_seed(0)
-    save_weights(path, VideoINR(CONFIG), {"vinr.steps": "0"})
+    save_weights(path, Network(CONFIG), {"vinr.steps": "0"})
     return path
 
 
 def test_round_trip(saved: Path) -> None:
     """A saved network comes back with its config, the same colours, and nothing to train."""
     torch.manual_seed(0)
-    original = VideoINR(CONFIG).eval()
+    original = Network(CONFIG).eval()
     x = torch.rand(1, 2, 3, 9, 11)
 
     loaded = load_model(saved)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Base of the two configurations; `VideoINR(config)` builds the network that it describes."""
+    """Base of the two configurations; `Network(config)` builds the network that it describes."""
 
     family: ClassVar[str] = ""
 

@@ -1,4 +1,4 @@
-"""The authors' checkpoints of VideoINR as weights files.
+"""The authors' checkpoints of Network as weights files.
 
 A checkpoint is a pickle; it is read with ``weights_only=True``, which builds tensors and plain
 containers and runs nothing.
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vinr_cli.errors import WeightsError
 from vinr_cli.model.config import ModelConfig, PublishedConfig
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.weights.files import demand_fit, state_of, write_weights
 
 MAX_BYTES = 1 << 30
@@ -49,7 +49,7 @@ def convert_checkpoint(source: Path, target: Path, *, origin: str = "") -> Publi
     tensors = _named(source, _read(source))
     config = ModelConfig.published()
     with torch.device("meta"):
-        expected = state_of(VideoINR(config))
+        expected = state_of(Network(config))
     demand_fit(source, expected, tensors)
     about = {"format": "pt", "vinr.origin": origin} if origin else {"format": "pt"}
     write_weights(target, config, {name: tensors[name].float() for name in expected}, about)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vinr_cli.errors import WeightsError
 from vinr_cli.model.config import ModelConfig
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.weights.cache import CONFIG_FILE, CONFIG_KEY
 
 _SHOWN = 3
@@ -63,7 +63,7 @@ def read_weights(path: Path, device: str = "cpu") -> tuple[ModelConfig, dict[str
         raise WeightsError(path, f"cannot be read as a weights file ({error})", fix) from error
 
 
-def fill(path: Path, network: VideoINR, tensors: Mapping[str, Tensor]) -> None:
+def fill(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> None:
     """Put the tensors into a network that lives on the meta device.
 
     Args:
@@ -84,7 +84,7 @@ def fill(path: Path, network: VideoINR, tensors: Mapping[str, Tensor]) -> None:
     network.load_state_dict({**tensors, **counters}, assign=True)
 
 
-def state_of(network: VideoINR) -> dict[str, Tensor]:
+def state_of(network: Network) -> dict[str, Tensor]:
     """The state dict without what only training needs."""
     return {
         name: value
