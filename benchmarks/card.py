@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-import hard_clips
-
+from harness import hard_clips
 from vinr_cli.evaluate.clips import find_clips
 from vinr_cli.evaluate.compare import PROTOCOL, Settings, score_clip
 from vinr_cli.evaluate.methods import methods, packaged_chooser

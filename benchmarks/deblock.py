@@ -21,7 +21,7 @@ from vinr_cli.evaluate.methods import Chooser, Method, blend, network_method
 from vinr_cli.evaluate.scores import average
 from vinr_cli.media.measure.degradation import parse
 from vinr_cli.media.read.quantizers import Coarseness
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.weights.deblock import plain_of, strength_for
 from vinr_cli.weights.load import load_model, move_along
 
@@ -35,10 +35,10 @@ QUALITIES = {
 MODEL = "video"
 
 
-def networks() -> dict[float, VideoINR]:
+def networks() -> dict[float, Network]:
     """The network at each strength."""
     start = load_model(plain_of(MODEL) or MODEL)
-    made: dict[float, VideoINR] = {}
+    made: dict[float, Network] = {}
     for strength in STRENGTHS:
         made[strength] = load_model(MODEL)
         move_along(made[strength], start, strength)
@@ -48,15 +48,15 @@ def networks() -> dict[float, VideoINR]:
 class Listener:
     """Ways to enlarge a clip, one a strength, which also note what its decoder tells."""
 
-    def __init__(self, made: dict[float, VideoINR]) -> None:
+    def __init__(self, made: dict[float, Network]) -> None:
         self.told: list[Coarseness] = []
         self.ways: dict[str, Method] = {
             f"{s:g}": network_method(self._choose(network)) for s, network in made.items()
         }
         self.ways["bicubic"] = blend
 
-    def _choose(self, network: VideoINR) -> Chooser:
-        def choose(coarseness: Coarseness | None, _: bool) -> VideoINR:
+    def _choose(self, network: Network) -> Chooser:
+        def choose(coarseness: Coarseness | None, _: bool) -> Network:
             if coarseness is not None:
                 self.told.append(coarseness)
             return network

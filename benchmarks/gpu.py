@@ -38,6 +38,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness import oracle, seeding
 from vinr_cli.color.convert import from_rgb, to_rgb
 from vinr_cli.color.spec import ColorSpec
 from vinr_cli.engine.assemble import renderer_for
@@ -54,14 +55,10 @@ from vinr_cli.model.compact import triton_render
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.published import deform
 from vinr_cli.model.published.network import PublishedVideoINR
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native import library as native
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateRequest, SizeRequest
 from vinr_cli.weights.load import load_model
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
-import oracle
-import seeding
 
 TIMES = (0.25, 0.5, 0.9)
 MULTIPLIERS = (1, 2, 4)
@@ -175,7 +172,7 @@ class Whole:
 
 
 def rendered(
-    model: VideoINR, frames: Sequence[Tensor], scale: int, dtype: torch.dtype | None
+    model: Network, frames: Sequence[Tensor], scale: int, dtype: torch.dtype | None
 ) -> list[Tensor]:
     """All pairs of some frames at all `TIMES`, on the CPU."""
     device = next(model.parameters()).device
@@ -283,7 +280,7 @@ def _codes(plane: Tensor, kind: type[np.unsignedinteger]) -> NDArray[np.int64]:
 
 def seeded(device: torch.device) -> PublishedVideoINR:
     """The published network with the tests' weights."""
-    model = VideoINR(ModelConfig.published()).eval()
+    model = PublishedVideoINR(ModelConfig.published()).eval()
     seeding.seed_weights(model)
     return model.to(device)
 
@@ -425,7 +422,7 @@ def published_speeds(device: torch.device, rehearse: bool) -> dict[str, float]:
     size = scale * height, scale * width
     repeats = 1 if rehearse else 3
     with torch.inference_mode(), torch.device(device):
-        features = model.encode(frames)
+        features = model.encode_pair(*(model.encode_frame(frames[:, i]) for i in (0, 1)))
         when = torch.full((1,), 0.5)
         works: dict[str, Callable[[], object]] = {
             "encoder": lambda: model.encode(frames),

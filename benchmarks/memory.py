@@ -15,7 +15,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-from clips import make_clip
+from harness.clips import make_clip
 
 ALLOWED = 1.10
 """Greatest ratio of the two peaks."""

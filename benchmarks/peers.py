@@ -30,12 +30,11 @@ from statistics import fmean
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from vinr_cli.engine.measure import processor_seconds, processors, surroundings
+
 from peer_envs import PEERS, CannotRunError, Environments
 from peer_tasks import TASKS, Chain, Task
-from torch import Tensor
-from vinr_cli.engine.bench import processor_seconds, processors, surroundings
-from vinr_cli.jobs.upscale import run_upscale
-
 from vinr_cli.evaluate.clips import enlarge, find_clips, read_clip, reduce_frames, write_frames
 from vinr_cli.evaluate.compare import PROTOCOL, Settings, reduce_clip, score_clip
 from vinr_cli.evaluate.methods import (
@@ -49,6 +48,7 @@ from vinr_cli.evaluate.methods import (
 )
 from vinr_cli.evaluate.scores import Score, average
 from vinr_cli.events import Event, FramesDone
+from vinr_cli.jobs.file_job import run_upscale
 from vinr_cli.media.base.ffmpeg import find_ffmpeg
 from vinr_cli.media.measure.vmaf import has_vmaf
 from vinr_cli.plan.job import EncodeOptions, JobSpec, RateRequest, SizeRequest

@@ -13,31 +13,31 @@ fail is why.
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
-from vinr_cli.engine.precision import in_float32, psnr, render_in
+from harness import seeding
+from vinr_cli.engine.precision import Step, in_float32, psnr, render_in
 from vinr_cli.evaluate.clips import read_clip, reduce_frames
 from vinr_cli.model import layers
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.grid import Grid
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native.library import SWITCH
 from vinr_cli.weights.load import load_model
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
-import seeding
-
 FORMATS = {"fp16": torch.float16, "bf16": torch.bfloat16}
-STEPS = ("frame", "pair", "prepare", "render")
+STEPS: tuple[Step, ...] = get_args(Step)
+FLOAT32: Mapping[Step, torch.dtype] = {}
+"""No step in another format."""
 TRAINED, SEEDED = 50.0, 45.0
 TIMES = (0.25, 0.5, 0.9)
 
@@ -82,7 +82,9 @@ def pairs_of(clip: Path | None) -> Pairs:
     return [small[None, i : i + 2] for i in range(len(small) - 1)]
 
 
-def rendered(model: VideoINR, pairs: Pairs, scale: int, **dtypes: torch.dtype) -> list[Tensor]:
+def rendered(
+    model: Network, pairs: Pairs, scale: int, dtypes: Mapping[Step, torch.dtype] = FLOAT32
+) -> list[Tensor]:
     """All pairs at all `TIMES`; `dtypes` are the steps' formats."""
     made = []
     for pair in pairs:
@@ -98,7 +100,7 @@ def packaged(name: str, pairs: Pairs) -> Iterator[Row]:
     exact = rendered(model, pairs, 4)
     for label, dtype in FORMATS.items():
         for steps in (*((step,) for step in STEPS), STEPS):
-            half = rendered(model, pairs, 4, **dict.fromkeys(steps, dtype))
+            half = rendered(model, pairs, 4, dict.fromkeys(steps, dtype))
             part = "all of it" if steps == STEPS else steps[0]
             yield Row(name, part, label, psnr(half, exact), TRAINED, used=True)
 
@@ -137,7 +139,7 @@ def rounded_net(outputs: int, dtype: torch.dtype) -> AbstractContextManager[Any]
 
 def published() -> Iterator[Row]:
     """Every part of the published network with seeded weights."""
-    model = VideoINR(ModelConfig.published()).eval()
+    model = Network(ModelConfig.published()).eval()
     seeding.seed_weights(model)
     pairs = [seeding.frames(32, 48)]
     exact = rendered(model, pairs, 2)
@@ -150,7 +152,7 @@ def published() -> Iterator[Row]:
     nets = {"space INR": 64, "time INR": 4, "decoder": 3}
     for label, dtype in FORMATS.items():
         for part in (*modules, *nets, "what follows autocast"):
-            steps = {}
+            steps: dict[Step, torch.dtype] = {}
             with ExitStack() as stack:
                 if part in modules:
                     stack.enter_context(layers_in(dtype, model.get_submodule(modules[part])))
@@ -158,7 +160,7 @@ def published() -> Iterator[Row]:
                     stack.enter_context(rounded_net(nets[part], dtype))
                 else:
                     steps = dict.fromkeys(STEPS, dtype)
-                half = rendered(model, pairs, 2, **steps)
+                half = rendered(model, pairs, 2, steps)
             used = part in ("front blocks", "what follows autocast")
             yield Row("published, seeded", part, label, psnr(half, exact), SEEDED, used)
 

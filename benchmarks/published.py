@@ -17,24 +17,19 @@ import subprocess
 import sys
 import timeit
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
-from typing import cast
 from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
+from harness import oracle, seeding
 from vinr_cli.cli.app import SPINS
 from vinr_cli.engine.memory import keep_freed_memory
-from vinr_cli.model import Grid, ModelConfig, VideoINR, layers
+from vinr_cli.model import Grid, ModelConfig, layers
 from vinr_cli.model.published import deform
 from vinr_cli.model.published.encoder import PublishedFeatures, PublishedFrame
 from vinr_cli.model.published.network import PublishedVideoINR
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
-import oracle
-import seeding
 
 SMALL, LARGE, SCALE = (64, 112), (180, 320), 4
 """(height, width) of the LR frames for time and for memory."""
@@ -47,9 +42,9 @@ Work = Callable[[], object]
 
 def published() -> PublishedVideoINR:
     """The published configuration with the tests' seeded weights."""
-    network = VideoINR(ModelConfig.published()).eval()
+    network = PublishedVideoINR(ModelConfig.published()).eval()
     seeding.seed_weights(network)
-    return cast(PublishedVideoINR, network)
+    return network
 
 
 def enlarged(frames: Tensor) -> tuple[int, int]:
@@ -60,7 +55,7 @@ def enlarged(frames: Tensor) -> tuple[int, int]:
 def encode(kind: str, network: PublishedVideoINR, frames: Tensor) -> PublishedFeatures | Tensor:
     """A pair's features; the literal ones alone."""
     if kind != "literal":
-        return network.encode(frames)
+        return network.encode_pair(*(network.encode_frame(frames[:, i]) for i in (0, 1)))
     plain = patch.object(layers, "usable", lambda *_: False)  # a convolution is a conv2d
     with plain, patch.object(deform, "deform_conv", oracle.deform_conv):
         return oracle.encode(network, frames)

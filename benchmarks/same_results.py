@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import av
-import imageio_ffmpeg
+import imageio_ffmpeg  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 600

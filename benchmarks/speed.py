@@ -13,8 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import torch
-from clips import make_clip
 
+from harness.clips import make_clip
 from vinr_cli.engine.device import choose_device, choose_precision
 from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.events import Finished

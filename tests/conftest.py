@@ -43,34 +43,17 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_config() -> "CompactConfig":
     """The smallest sensible network of the packaged family."""
-    from vinr_cli.model.config import CompactConfig
+    from harness import tiny
 
-    return CompactConfig(
-        octaves=0,
-        width=8,
-        blocks=1,
-        canvas=6,
-        pyramid=(8, 8, 8),
-        key=8,
-        radius=(2, 1, 1),
-        fine=4,
-        hidden=8,
-        decoder_hidden=8,
-    )
+    return tiny.tiny_config()
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory, tiny_config: "CompactConfig") -> Path:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights file of a tiny, untrained network."""
-    import torch
+    from harness.tiny import make_weights
 
-    from vinr_cli.model.videoinr import VideoINR
-    from vinr_cli.weights.load import save_weights
-
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
-    save_weights(path, VideoINR(tiny_config).eval())
-    return path
+    return make_weights(tmp_path_factory.mktemp("tiny") / "tiny.safetensors")
 
 
 @pytest.fixture

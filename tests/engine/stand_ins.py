@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 
 LR = (40, 56)
 """(height, width) of the moving pictures, if no other size is asked for."""
@@ -42,7 +42,7 @@ def video(count: int, size: tuple[int, int] = LR) -> list[Tensor]:
 class Counting:
     """Counts the calls of a network's steps."""
 
-    def __init__(self, network: VideoINR, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls = {
             "encode_frame": 0, "encode_pair": 0, "encode_tile": 0, "survey_pair": 0,
             "prepare": 0, "render": 0,

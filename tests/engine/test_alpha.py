@@ -6,7 +6,7 @@ from torch import Tensor
 
 from vinr_cli.engine.alpha import filled
 from vinr_cli.engine.assemble import renderer_for
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 
 LR, HR = (24, 32), (60, 80)
 TIMES = (0.0, Fraction(1, 3), 1.0)
@@ -43,7 +43,7 @@ def test_nothing_is_filled_where_all_or_nothing_is_seen(opacity: float) -> None:
     assert torch.equal(filled(colours, torch.full((1, *LR), opacity)), colours)
 
 
-def test_opacity_is_made_like_a_gray_picture(network: VideoINR) -> None:
+def test_opacity_is_made_like_a_gray_picture(network: Network) -> None:
     """Colours are those of the filled pictures; opacity is that of the network's gray one."""
     a, b = textured(4, 4), textured(5, 4)
     renderer = renderer_for(network, LR, HR, alpha=True)
@@ -62,7 +62,7 @@ def test_opacity_is_made_like_a_gray_picture(network: VideoINR) -> None:
         assert torch.allclose(x[3], gray.mean(0).clamp(0, 1))
 
 
-def test_opaque_pictures_stay_opaque(network: VideoINR) -> None:
+def test_opaque_pictures_stay_opaque(network: Network) -> None:
     """Where both frames are opaque, so is every output, to the bit."""
     a, b = textured(6, 4), textured(7, 4)
     a[3], b[3] = 1, 1
@@ -71,14 +71,14 @@ def test_opaque_pictures_stay_opaque(network: VideoINR) -> None:
     assert all(bool((made[3] == 1).all()) for made in renderer.render_all(TIMES))
 
 
-def test_pictures_without_opacity_are_refused(network: VideoINR) -> None:
+def test_pictures_without_opacity_are_refused(network: Network) -> None:
     """Three channels where four are needed raise ValueError."""
     renderer = renderer_for(network, LR, HR, alpha=True)
     with pytest.raises(ValueError, match="4"):
         renderer.pair(textured(1), textured(1))
 
 
-def test_making_room_shrinks_both(network: VideoINR) -> None:
+def test_making_room_shrinks_both(network: Network) -> None:
     """After memory ran out, both networks go on in smaller tiles, with the same result."""
     a, b = textured(8, 4), textured(9, 4)
     renderer = renderer_for(network, LR, HR, alpha=True)

@@ -11,7 +11,7 @@ from vinr_cli.engine import conversion
 from vinr_cli.engine.conversion import Colours, Converter
 from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.errors import DeviceError
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 
 from .stand_ins import Frame
 
@@ -40,7 +40,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, times: int, error: Excep
 
 
 def test_colours_are_converted_once_and_only_when_they_are_needed(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frame that serves two pairs is the same tensor in both."""
     calls = failing(monkeypatch, "to_picture", 0, MemoryError())
@@ -55,7 +55,7 @@ def test_colours_are_converted_once_and_only_when_they_are_needed(
 
 @pytest.mark.parametrize("name", ["to_picture", "from_picture"])
 def test_where_memory_runs_out_the_renderer_makes_room(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch, name: str
+    network: Network, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Smaller tiles are taken, and the conversion is repeated with the same result."""
     failing(monkeypatch, name, 2, torch.OutOfMemoryError("out of memory"))
@@ -70,7 +70,7 @@ def test_where_memory_runs_out_the_renderer_makes_room(
     assert converter.seconds > 0
 
 
-def test_no_room_left_is_a_device_error(network: VideoINR, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_left_is_a_device_error(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the renderer can do with no less, the error names the device."""
     failing(monkeypatch, "to_picture", 1, torch.OutOfMemoryError("out of memory"))
     converter = Converter(
@@ -81,7 +81,7 @@ def test_no_room_left_is_a_device_error(network: VideoINR, monkeypatch: pytest.M
 
 
 def test_other_errors_are_raised_as_they_are(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is not a shortage of memory is not repeated."""
     calls = failing(monkeypatch, "to_picture", 1, RuntimeError("wrong shape"))

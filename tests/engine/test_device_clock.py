@@ -10,7 +10,7 @@ import torch
 from vinr_cli.engine import device_clock
 from vinr_cli.engine.device_clock import HostClock, QueueClock, clock_for
 from vinr_cli.engine.renderer import PairRenderer
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 
 
 class Clock:
@@ -71,7 +71,7 @@ def test_work_that_fails_is_not_counted() -> None:
 
 
 def test_a_renderer_tells_the_queues_time(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three frames, three pairs and six instants: as many marks, in place of the host's seconds."""
     monkeypatch.setattr("vinr_cli.engine.renderer.clock_for", lambda _: QueueClock(Counter()))

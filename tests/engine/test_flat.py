@@ -6,7 +6,7 @@ from torch import Tensor
 
 from vinr_cli.engine.flat import BORDER, SHIFT, FlatRenderer, flatness, restore
 from vinr_cli.engine.renderer import PairRenderer
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.weights.deblock import STRONGEST
 from vinr_cli.weights.load import load_model
 
@@ -41,7 +41,7 @@ def test_a_flat_picture_stays_exactly_as_it_is(strength: float) -> None:
             assert (made - wanted).abs().max() < 1e-6
 
 
-def test_what_is_not_flat_is_the_networks_bit_for_bit(network: VideoINR) -> None:
+def test_what_is_not_flat_is_the_networks_bit_for_bit(network: Network) -> None:
     """Textured frames come out as `PairRenderer` gives them."""
     a, b = textured(1), textured(2)
     ours, plainly = FlatRenderer(PairRenderer(network, LR, HR)), PairRenderer(network, LR, HR)

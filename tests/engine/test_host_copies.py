@@ -28,7 +28,7 @@ from vinr_cli.engine.progress import Progress
 from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.engine.stream import Stream
 from vinr_cli.events import silent
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.plan.job import RateKind, RateRequest
 from vinr_cli.plan.timeline import Timeline
 
@@ -278,7 +278,7 @@ class Copier:
 
 
 @pytest.mark.parametrize("depth", [8, 10])
-def test_a_whole_pass_is_the_same_through_pinned_buffers(network: VideoINR, depth: int) -> None:
+def test_a_whole_pass_is_the_same_through_pinned_buffers(network: Network, depth: int) -> None:
     """Repeats, source frames and made ones: every byte that is written, in order."""
     color = ColorSpec(depth=depth)
     rng = np.random.default_rng(0)

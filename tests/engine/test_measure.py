@@ -3,7 +3,7 @@ import torch
 
 from vinr_cli.engine.measure import NetworkTimes, measure_network, renders_with
 from vinr_cli.model import ModelConfig
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native.library import kernels
 
 
@@ -12,7 +12,7 @@ def test_rates_follow_from_a_pair_and_an_instant() -> None:
     assert NetworkTimes(0.3, 0.1).rate(2) == pytest.approx(4)
 
 
-def test_a_network_is_timed(network: VideoINR) -> None:
+def test_a_network_is_timed(network: Network) -> None:
     """An instant takes some time, and a pair none at the least."""
     times = measure_network(network, (16, 24), (32, 48), pairs=1)
     assert times.instant > 0
@@ -26,4 +26,4 @@ def test_both_networks_render_by_the_kernels(config: ModelConfig) -> None:
 
     with_them = "pytorch" if found is None else f"native {found.name}"
 
-    assert renders_with(VideoINR(config), torch.device("cpu")) == with_them
+    assert renders_with(Network(config), torch.device("cpu")) == with_them

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vinr_cli.engine import memory
-from vinr_cli.model import ModelConfig, VideoINR
+from vinr_cli.model import ModelConfig, Network
 
 CPU = torch.device("cpu")
 
@@ -104,8 +104,8 @@ def test_a_gpus_cached_blocks_are_given_back(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_network_states_its_figures() -> None:
     """Both families state halo, alignment and bytes; the published one is the dearer."""
-    compact = VideoINR(ModelConfig.compact(octaves=1))
-    published = VideoINR(ModelConfig.published(width=8, front_blocks=1, back_blocks=1))
+    compact = Network(ModelConfig.compact(octaves=1))
+    published = Network(ModelConfig.published(width=8, front_blocks=1, back_blocks=1))
 
     assert (compact.halo, compact.alignment) == (80, 16)
     assert (published.halo, published.alignment) == (64, 4)
@@ -213,12 +213,12 @@ STARVED = """
 import itertools, resource, sys, torch
 from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.engine.memory import keep_freed_memory
-from vinr_cli.model import ModelConfig, VideoINR
+from vinr_cli.model import ModelConfig, Network
 
 keep_freed_memory()
 torch.manual_seed(0)
 torch.set_num_threads(2)
-network = VideoINR(ModelConfig.compact()).eval()
+network = Network(ModelConfig.compact()).eval()
 lr, hr = (360, 640), (540, 960)
 frames = [torch.rand(3, *lr) for _ in range(4)]
 pairs = list(itertools.pairwise(frames))

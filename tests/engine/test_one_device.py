@@ -21,7 +21,7 @@ from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.model.compact import network as compact_network
 from vinr_cli.model.compact.triton_render import Job
 from vinr_cli.model.config import CompactConfig, ModelConfig
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 
 META = torch.device("meta")
 LR = (32, 64)
@@ -62,8 +62,8 @@ def no_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "autocast", none)
 
 
-def network(config: ModelConfig) -> VideoINR:
-    return VideoINR(config).eval().to(META).requires_grad_(requires_grad=False)
+def network(config: ModelConfig) -> Network:
+    return Network(config).eval().to(META).requires_grad_(requires_grad=False)
 
 
 def one_more_pair(renderer: PairRenderer) -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from vinr_cli.engine.ahead import Ahead
 from vinr_cli.engine.device_clock import HostClock
 from vinr_cli.engine.renderer import PairRenderer
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 
 from .stand_ins import LR, Counting, video
 
@@ -37,7 +37,7 @@ def outputs(
 @pytest.mark.parametrize("expected", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("tile", [0, 32])
 def test_the_same_frames_come_out(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch, tile: int, expected: int
+    network: Network, monkeypatch: pytest.MonkeyPatch, tile: int, expected: int
 ) -> None:
     """However far is looked ahead, outputs are the same and no frame is encoded twice."""
     frames = video(6)
@@ -56,7 +56,7 @@ def test_the_same_frames_come_out(
     assert counting.calls["prepare"] == 6 * tiles
 
 
-def test_what_was_expected_in_vain_is_not_mixed_in(network: VideoINR) -> None:
+def test_what_was_expected_in_vain_is_not_mixed_in(network: Network) -> None:
     """Another pair than the expected one gives its own outputs."""
     a, b, c, d = video(4)
     alone = PairRenderer(network, LR, (60, 84))
@@ -71,7 +71,7 @@ def test_what_was_expected_in_vain_is_not_mixed_in(network: VideoINR) -> None:
         assert (renderer.render(0.5) - wanted).abs().max() < 1e-5
 
 
-def test_threads_end_and_settings_stay(network: VideoINR) -> None:
+def test_threads_end_and_settings_stay(network: Network) -> None:
     """After the context no thread of it lives, and PyTorch has its number of threads."""
     before, threads = torch.get_num_threads(), threading.active_count()
     renderer = PairRenderer(network, LR, (60, 84))
@@ -83,7 +83,7 @@ def test_threads_end_and_settings_stay(network: VideoINR) -> None:
 
 
 def test_an_error_of_a_thread_reaches_whoever_asks(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails ahead of time is raised where its pair is asked for, not before."""
     a, b, c = video(3)
@@ -109,7 +109,7 @@ def test_an_error_of_a_thread_reaches_whoever_asks(
     "step", ["encode_frame", "encode_pair", "prepare", "render", "survey_pair", "encode_tile"]
 )
 def test_memory_that_runs_out_at_any_step_loses_no_frame(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch, step: str
+    network: Network, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """First nothing is computed ahead any more, then tiles shrink; all frames are made."""
     lr, hr = (96, 120), (96, 121)
@@ -138,7 +138,7 @@ def test_memory_that_runs_out_at_any_step_loses_no_frame(
         assert (output - want).abs().max() < 1 / 255
 
 
-def test_little_memory_forbids_it(network: VideoINR, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_memory_forbids_it(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where two pairs at a time do not fit, nothing is prepared before it is asked for."""
     counting = Counting(network, monkeypatch)
     a, b, c = video(3)
@@ -166,7 +166,7 @@ class Open(HostClock):
 
 
 def test_a_search_that_waits_for_a_frame_is_not_called_busy(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No thread's time is counted while it waits for a frame that another one encodes."""
     clock, whole = Open(), Ahead.frame

@@ -3,21 +3,19 @@
 The figures are PyTorch's on a CPU; `benchmarks/precision.py` prints all of them.
 """
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
 from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
+from harness import seeding
 from vinr_cli.engine.device import choose_precision, format_name
 from vinr_cli.engine.precision import ON_CPU, Step, automatic, mixed, psnr, render_in
 from vinr_cli.model.compact.search import soft_argmax
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.grid import Grid
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native.library import SWITCH
 from vinr_cli.weights.load import load_model
 
@@ -27,19 +25,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 TIMES = (0.25, 0.6)
 
 
-@pytest.fixture(scope="module")
-def seeding() -> ModuleType:
-    """The published network's seeded weights and frames, from the model's tests."""
-    path = Path(__file__).parents[1] / "model" / "seeding.py"
-    spec = importlib.util.spec_from_file_location("seeding", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def rendered(model: VideoINR, frames: Tensor, scale: int, **dtypes: torch.dtype) -> list[Tensor]:
+def rendered(model: Network, frames: Tensor, scale: int, **dtypes: torch.dtype) -> list[Tensor]:
     height, width = frames.shape[-2:]
     grid = Grid.full((height, width), (scale * height, scale * width))
     steps = {step: dtypes[step] for step in STEPS if step in dtypes}
@@ -48,7 +34,7 @@ def rendered(model: VideoINR, frames: Tensor, scale: int, **dtypes: torch.dtype)
 
 @pytest.mark.parametrize("name", ["clean", "video"])
 def test_every_step_of_the_packaged_networks_keeps_50_db(
-    name: str, seeding: ModuleType, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each step alone and all of them together, in both formats, differ from float32."""
     monkeypatch.setenv(SWITCH, "0")  # the native kernels are float32
@@ -61,11 +47,9 @@ def test_every_step_of_the_packaged_networks_keeps_50_db(
             assert 50 <= psnr(half, exact) < 110, (dtype, steps)
 
 
-def test_the_published_network_keeps_45_db_in_what_it_lets_autocast_round(
-    seeding: ModuleType,
-) -> None:
+def test_the_published_network_keeps_45_db_in_what_it_lets_autocast_round() -> None:
     """With seeded weights and every step under autocast; without the shields it would be 33."""
-    model = VideoINR(ModelConfig.published()).eval()
+    model = Network(ModelConfig.published()).eval()
     seeding.seed_weights(model)
     frames = seeding.frames(24, 32)
     exact = rendered(model, frames, 2)
@@ -75,11 +59,9 @@ def test_the_published_network_keeps_45_db_in_what_it_lets_autocast_round(
 
 
 @pytest.mark.parametrize("step", ["pair", "prepare", "render"])
-def test_the_published_network_is_exact_behind_its_first_blocks(
-    step: str, seeding: ModuleType
-) -> None:
+def test_the_published_network_is_exact_behind_its_first_blocks(step: str) -> None:
     """Autocast changes no bit of alignment, ConvLSTM, trunk and sine networks."""
-    model = VideoINR(ModelConfig.published(front_blocks=1, back_blocks=1)).eval()
+    model = Network(ModelConfig.published(front_blocks=1, back_blocks=1)).eval()
     seeding.seed_weights(model)
     frames = seeding.frames(12, 16)
     exact, half = (rendered(model, frames, 2, **d) for d in ({}, {step: torch.bfloat16}))

@@ -10,7 +10,7 @@ from torch.nn import functional
 from vinr_cli.engine.renderer import PairRenderer, batch_of
 from vinr_cli.errors import DeviceError
 from vinr_cli.model.config import ModelConfig
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 
 from .stand_ins import LR, Counting, video
 
@@ -18,7 +18,7 @@ THIRD = Fraction(1, 3)
 
 
 @pytest.mark.parametrize("hr", [(140, 196), (40, 56), (81, 113), (23, 31)])
-def test_rendering_is_the_networks_own_query(network: VideoINR, hr: tuple[int, int]) -> None:
+def test_rendering_is_the_networks_own_query(network: Network, hr: tuple[int, int]) -> None:
     """Without tiles, the result is bit for bit that of `network(frames, t, size)`."""
     a, b, c = video(3)
     renderer = PairRenderer(network, LR, hr)
@@ -31,7 +31,7 @@ def test_rendering_is_the_networks_own_query(network: VideoINR, hr: tuple[int, i
             assert torch.equal(renderer.render(t), wanted)
 
 
-def test_each_frame_is_encoded_once(network: VideoINR, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_frame_is_encoded_once(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five frames at three times a pair: five frame encodings, four pairs, twelve renderings."""
     counting = Counting(network, monkeypatch)
     renderer = PairRenderer(network, LR, (60, 84))
@@ -49,7 +49,7 @@ def test_each_frame_is_encoded_once(network: VideoINR, monkeypatch: pytest.Monke
 
 
 def test_nothing_is_computed_before_it_is_asked_for(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pairs that show no output cost nothing."""
     counting = Counting(network, monkeypatch)
@@ -62,7 +62,7 @@ def test_nothing_is_computed_before_it_is_asked_for(
     assert counting.calls["encode_frame"] == 2
 
 
-def test_a_skipped_pair_does_not_mix_frames(network: VideoINR) -> None:
+def test_a_skipped_pair_does_not_mix_frames(network: Network) -> None:
     """After pairs that were not rendered, features of an older frame are not taken by mistake."""
     a, b, c, d = video(4)
     renderer = PairRenderer(network, LR, (60, 84))
@@ -79,7 +79,7 @@ def test_a_skipped_pair_does_not_mix_frames(network: VideoINR) -> None:
 
 
 def test_one_frame_makes_a_pair_with_itself(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The held last frame, and the only one, is encoded once and rendered at t = 0 of itself."""
     counting = Counting(network, monkeypatch)
@@ -93,7 +93,7 @@ def test_one_frame_makes_a_pair_with_itself(
 
 
 @pytest.mark.parametrize("hr", [(280, 392), (160, 224), (121, 170), (61, 90)])
-def test_tiles_equal_the_whole_frame(network: VideoINR, hr: tuple[int, int]) -> None:
+def test_tiles_equal_the_whole_frame(network: Network, hr: tuple[int, int]) -> None:
     """Tiles with the network's halo stay within 1/255 of the whole frame, at every scale."""
     lr = (160, 224)
     a, b = video(2, lr)
@@ -108,7 +108,7 @@ def test_tiles_equal_the_whole_frame(network: VideoINR, hr: tuple[int, int]) -> 
 
 
 def test_tiles_that_do_not_fit_together_are_made_one_after_the_other(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With little memory each tile renders all times of the pair before the next is encoded."""
     counting = Counting(network, monkeypatch)
@@ -125,10 +125,10 @@ def test_tiles_that_do_not_fit_together_are_made_one_after_the_other(
 
 
 @pytest.fixture(scope="module")
-def octaves() -> VideoINR:
+def octaves() -> Network:
     """A network of the packaged family with coarser octaves and motion that is not small."""
     torch.manual_seed(1)
-    network = VideoINR(
+    network = Network(
         ModelConfig.compact(
             octaves=2, width=8, blocks=1, canvas=6, pyramid=(8, 8, 8), key=8, fine=4, hidden=8,
             decoder_hidden=8,
@@ -139,7 +139,7 @@ def octaves() -> VideoINR:
 
 @pytest.mark.parametrize("shift", [(0, 0), (-60, 0), (24, 60)])
 def test_tiles_equal_the_whole_frame_where_motion_is_fast(
-    octaves: VideoINR, shift: tuple[int, int]
+    octaves: Network, shift: tuple[int, int]
 ) -> None:
     """Tiles know the coarse motion of the whole frames: within 1/255 of them at 60 LR pixels."""
     generator = torch.Generator().manual_seed(0)
@@ -166,7 +166,7 @@ class Starving:
     """Lets a network run out of memory for tiles of more LR pixels than `room`."""
 
     def __init__(
-        self, network: VideoINR, monkeypatch: pytest.MonkeyPatch, room: int, error: Exception
+        self, network: Network, monkeypatch: pytest.MonkeyPatch, room: int, error: Exception
     ) -> None:
         self.failures = 0
         encode = network.encode_frame
@@ -190,7 +190,7 @@ class Starving:
     ],
 )
 def test_out_of_memory_takes_smaller_tiles_and_loses_no_frame(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch, error: Exception
+    network: Network, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """When memory runs out, the same outputs are made in smaller tiles, and it is said."""
     lr, hr = (256, 320), (256, 321)
@@ -214,7 +214,7 @@ def test_out_of_memory_takes_smaller_tiles_and_loses_no_frame(
 
 
 def test_memory_that_runs_out_in_a_later_pair_loses_no_frame(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Out of memory in the middle of a run: the pair is done again, in smaller tiles."""
     lr, hr = (256, 320), (256, 321)
@@ -234,7 +234,7 @@ def test_memory_that_runs_out_in_a_later_pair_loses_no_frame(
 
 
 def test_no_memory_at_all_is_a_device_error(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the smallest tile, and at once where tiles are forbidden, the device is too small."""
     starving = Starving(network, monkeypatch, 0, torch.OutOfMemoryError("out of memory"))
@@ -253,7 +253,7 @@ def test_no_memory_at_all_is_a_device_error(
 
 
 def test_other_errors_are_not_taken_for_out_of_memory(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A RuntimeError of another kind is raised as it is."""
     starving = Starving(network, monkeypatch, 0, RuntimeError("shape mismatch"))
@@ -264,7 +264,7 @@ def test_other_errors_are_not_taken_for_out_of_memory(
     assert starving.failures == 1
 
 
-def test_bf16_stays_close_to_fp32(network: VideoINR) -> None:
+def test_bf16_stays_close_to_fp32(network: Network) -> None:
     """The encoder in bf16 and the rendering in fp32 stay above 45 dB of all-fp32."""
     a, b, c = video(3)
     plain = PairRenderer(network, LR, (80, 112))
@@ -281,7 +281,7 @@ def test_bf16_stays_close_to_fp32(network: VideoINR) -> None:
 
 
 def test_mixed_precision_still_encodes_each_frame_once(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Making features float32 again does not make their frame unknown to the next pair."""
     counting = Counting(network, monkeypatch)
@@ -301,7 +301,7 @@ def test_mixed_precision_still_encodes_each_frame_once(
     assert seen == [False, True, True]
 
 
-def test_misuse_is_refused(network: VideoINR) -> None:
+def test_misuse_is_refused(network: Network) -> None:
     """No pair, another frame size and times outside of [0, 1] raise ValueError."""
     renderer = PairRenderer(network, LR, (60, 84))
     with pytest.raises(ValueError, match="no pair"):
@@ -315,7 +315,7 @@ def test_misuse_is_refused(network: VideoINR) -> None:
 
 @pytest.mark.parametrize("tile", [0, 20])
 def test_instants_that_are_rendered_together_are_the_same(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch, tile: int
+    network: Network, monkeypatch: pytest.MonkeyPatch, tile: int
 ) -> None:
     """In batches of two of five times, whole and in tiles: every frame, in order."""
     a, b, c = video(3)

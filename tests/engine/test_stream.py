@@ -22,7 +22,7 @@ from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.engine.stream import QUEUE_FRAMES, WHOLE, FrameRange, Stream, Streamed
 from vinr_cli.errors import DeviceError, EncoderError, InputError, VinrError
 from vinr_cli.events import Event, FramesDone, Reporter, silent
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.plan.job import RateKind, RateRequest
 from vinr_cli.plan.timeline import Timeline, output_time_base
 
@@ -69,7 +69,7 @@ def frames(count: int, color: ColorSpec = YUV, first: int = 0) -> Iterator[Frame
 
 
 def stream(
-    network: VideoINR,
+    network: Network,
     reader: Iterable[Frame],
     writer: Writer,
     *,
@@ -98,7 +98,7 @@ def stream(
 @pytest.mark.parametrize(
     ("count", "m", "out"), [(5, "4", 20), (1, "3", 3), (2, "5/2", 5), (5, "1/2", 3), (3, "1", 3)]
 )
-def test_every_frame_arrives_at_its_time(network: VideoINR, count: int, m: str, out: int) -> None:
+def test_every_frame_arrives_at_its_time(network: Network, count: int, m: str, out: int) -> None:
     """N frames become ceil(n m), at exact times, whatever n and m."""
     writer = Writer()
     streamed = stream(network, frames(count), writer, m=m)
@@ -113,7 +113,7 @@ def test_every_frame_arrives_at_its_time(network: VideoINR, count: int, m: str, 
 
 
 @pytest.mark.parametrize("hr", [(32, 48), SIZE])
-def test_nothing_is_mixed_across_a_cut(network: VideoINR, hr: tuple[int, int]) -> None:
+def test_nothing_is_mixed_across_a_cut(network: Network, hr: tuple[int, int]) -> None:
     """Before a cut every output shows the earlier frame alone; no frame or time is lost."""
     cut = [replace(f, change=30.0 if i == 2 else 1.0) for i, f in enumerate(frames(4))]
     alone, writer = Writer(), Writer()
@@ -131,7 +131,7 @@ def test_nothing_is_mixed_across_a_cut(network: VideoINR, hr: tuple[int, int]) -
     assert not np.array_equal(mixed.planes[6][0], writer.planes[6][0])
 
 
-def test_outputs_are_the_networks_frames_in_the_targets_colours(network: VideoINR) -> None:
+def test_outputs_are_the_networks_frames_in_the_targets_colours(network: Network) -> None:
     """What is written is from_rgb(network(to_rgb(planes), t)), rounded on the device."""
     writer = Writer()
     stream(network, frames(3), writer)
@@ -147,7 +147,7 @@ def test_outputs_are_the_networks_frames_in_the_targets_colours(network: VideoIN
             assert np.array_equal(plane, want.numpy())
 
 
-def test_source_frames_pass_untouched_at_their_own_size(network: VideoINR) -> None:
+def test_source_frames_pass_untouched_at_their_own_size(network: Network) -> None:
     """At scale 1 the outputs at t = 0 are the decoded planes, bit for bit."""
     writer = Writer()
     streamed = stream(network, frames(4), writer, hr=SIZE)
@@ -157,7 +157,7 @@ def test_source_frames_pass_untouched_at_their_own_size(network: VideoINR) -> No
     assert streamed.rendered == 3  # between the frames; the held last one is the source's too
 
 
-def test_a_copy_needs_no_network(network: VideoINR, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_needs_no_network(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """At scale 1 and rate 1 nothing is encoded, also when only the depth changes."""
 
     def never(*_: Any) -> Any:
@@ -171,7 +171,7 @@ def test_a_copy_needs_no_network(network: VideoINR, monkeypatch: pytest.MonkeyPa
     assert np.array_equal(deeper.planes[1][0], same.planes[1][0].astype(np.uint16) * 4)
 
 
-def test_the_held_last_frame_is_made_once(network: VideoINR) -> None:
+def test_the_held_last_frame_is_made_once(network: Network) -> None:
     """Outputs that show the same are rendered once and written as often as planned."""
     writer = Writer()
     streamed = stream(network, frames(2), writer, m="4")
@@ -181,7 +181,7 @@ def test_the_held_last_frame_is_made_once(network: VideoINR) -> None:
         assert np.array_equal(held[0], writer.planes[4][0])
 
 
-def test_ten_bits_stay_ten_bits(network: VideoINR) -> None:
+def test_ten_bits_stay_ten_bits(network: Network) -> None:
     """10-bit planes come out as uint16 within ten bits, and use them."""
     writer = Writer()
     stream(network, frames(3, DEEP), writer, source=DEEP)
@@ -192,7 +192,7 @@ def test_ten_bits_stay_ten_bits(network: VideoINR) -> None:
 
 
 @pytest.mark.parametrize("first", [-1024, 0, 1000, 10_000_001])
-def test_the_source_clock_is_kept_or_restarted(network: VideoINR, first: int) -> None:
+def test_the_source_clock_is_kept_or_restarted(network: Network, first: int) -> None:
     """With `keep_start` the first output has its source time within half a tick, else 0."""
     for keep in (True, False):
         writer = Writer()
@@ -202,7 +202,7 @@ def test_the_source_clock_is_kept_or_restarted(network: VideoINR, first: int) ->
         assert start == (first * TICK if keep else 0)
 
 
-def test_progress_is_told_in_order_and_not_too_often(network: VideoINR) -> None:
+def test_progress_is_told_in_order_and_not_too_often(network: Network) -> None:
     """FramesDone never goes back, comes ten times a second at most, and ends with all frames."""
     events: list[Event] = []
     start = time.perf_counter()
@@ -217,7 +217,7 @@ def test_progress_is_told_in_order_and_not_too_often(network: VideoINR) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_values_that_are_no_numbers_name_their_frame(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch, value: float
+    network: Network, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
     """One NaN or infinite sample of the network ends the run with the number of the frame."""
     render = network.render
@@ -238,7 +238,7 @@ def test_values_that_are_no_numbers_name_their_frame(
     assert len(writer.pts) == 3
 
 
-def test_a_failing_reader_stops_all(network: VideoINR) -> None:
+def test_a_failing_reader_stops_all(network: Network) -> None:
     """A read error midway is raised itself, and the encoder is told to give up."""
 
     def broken() -> Iterator[Frame]:
@@ -251,7 +251,7 @@ def test_a_failing_reader_stops_all(network: VideoINR) -> None:
     assert writer.aborted == 1
 
 
-def test_a_dying_encoder_stops_all(network: VideoINR) -> None:
+def test_a_dying_encoder_stops_all(network: Network) -> None:
     """The encoder's error is raised though the source would never end."""
 
     def endless() -> Iterator[Frame]:
@@ -267,7 +267,7 @@ def test_a_dying_encoder_stops_all(network: VideoINR) -> None:
     assert len(writer.pts) == 7
 
 
-def test_ctrl_c_stops_all(network: VideoINR) -> None:
+def test_ctrl_c_stops_all(network: Network) -> None:
     """KeyboardInterrupt in the job's thread frees the encoder and leaves no thread."""
 
     def interrupt(_: Event) -> None:
@@ -280,14 +280,14 @@ def test_ctrl_c_stops_all(network: VideoINR) -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("vinr-")]
 
 
-def test_no_frame_at_all_is_an_input_error(network: VideoINR) -> None:
+def test_no_frame_at_all_is_an_input_error(network: Network) -> None:
     """A range without a frame is refused, naming the input."""
     with pytest.raises(InputError, match=r"in.mp4: no frame"):
         stream(network, frames(0), Writer())
 
 
 def test_memory_for_whole_frames_that_runs_out_is_a_device_error(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Out of memory outside of the network, where tiles cannot help, names the device."""
 
@@ -301,7 +301,7 @@ def test_memory_for_whole_frames_that_runs_out_is_a_device_error(
 
 @pytest.mark.parametrize("name", ["to_picture", "from_picture"])
 def test_memory_for_colours_that_runs_out_once_loses_no_frame(
-    network: VideoINR, monkeypatch: pytest.MonkeyPatch, name: str
+    network: Network, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Out of memory in a conversion of colours: the network leaves some, and it is done again."""
     plain, writer = Writer(), Writer()
@@ -324,7 +324,7 @@ def test_memory_for_colours_that_runs_out_once_loses_no_frame(
             assert np.abs(plane.astype(int) - other.astype(int)).max() <= 1
 
 
-def test_frames_looked_at_ahead_are_not_counted_where_a_pass_stops(network: VideoINR) -> None:
+def test_frames_looked_at_ahead_are_not_counted_where_a_pass_stops(network: Network) -> None:
     """A pass that is told to stop after a frame reports that frame's outputs and no later ones."""
     writer = Writer()
     wanted = FrameRange(halt=lambda: len(writer.pts) >= 4)
@@ -334,7 +334,7 @@ def test_frames_looked_at_ahead_are_not_counted_where_a_pass_stops(network: Vide
     assert streamed.frames_in == streamed.stop + 1
 
 
-def test_only_a_few_frames_are_alive_at_a_time(network: VideoINR) -> None:
+def test_only_a_few_frames_are_alive_at_a_time(network: Network) -> None:
     """However long the source, the frames in memory are those of the queues and two pairs."""
 
     class Forgetful(Writer):
@@ -355,7 +355,7 @@ def test_only_a_few_frames_are_alive_at_a_time(network: VideoINR) -> None:
     assert most <= 2 * QUEUE_FRAMES + 8
 
 
-def test_gray_and_rgb_go_through(network: VideoINR) -> None:
+def test_gray_and_rgb_go_through(network: Network) -> None:
     """One plane in is one plane out; R, G, B stay in that order."""
     rng = np.random.default_rng(1)
     gray = ColorSpec(chroma=Chroma.GRAY)

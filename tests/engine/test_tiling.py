@@ -1,13 +1,13 @@
 import pytest
 
 from vinr_cli.engine.tiling import SMALLEST_TILE, Tiling
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.plan.tiles import tile_bytes
 
 LR, HR = (300, 400), (600, 800)
 
 
-def test_the_budget_decides_unless_a_side_is_given(network: VideoINR) -> None:
+def test_the_budget_decides_unless_a_side_is_given(network: Network) -> None:
     """Enough memory leaves the frame whole, less makes tiles that fit; a side is a side."""
     whole = Tiling.choose(network, LR, HR, budget=1 << 40, side=None)
     tiled = Tiling.choose(network, LR, HR, budget=200 << 20, side=None)
@@ -19,7 +19,7 @@ def test_the_budget_decides_unless_a_side_is_given(network: VideoINR) -> None:
     assert len(given.layout.tiles) == 3 * 4
 
 
-def test_tiles_become_smaller_down_to_the_smallest(network: VideoINR) -> None:
+def test_tiles_become_smaller_down_to_the_smallest(network: Network) -> None:
     """Each step makes more tiles of the same frame; after the smallest there is none."""
     tiling: Tiling | None = Tiling.choose(network, LR, HR, budget=1 << 40, side=None)
     sides = []
@@ -31,7 +31,7 @@ def test_tiles_become_smaller_down_to_the_smallest(network: VideoINR) -> None:
     assert sides[-1] == SMALLEST_TILE
 
 
-def test_a_frame_that_must_stay_whole_has_no_smaller_tiles(network: VideoINR) -> None:
+def test_a_frame_that_must_stay_whole_has_no_smaller_tiles(network: Network) -> None:
     """Side 0 forbids tiles, however small the budget is."""
     tiling = Tiling.choose(network, LR, HR, budget=1, side=0)
     assert tiling.layout.whole
@@ -40,7 +40,7 @@ def test_a_frame_that_must_stay_whole_has_no_smaller_tiles(network: VideoINR) ->
 
 @pytest.mark.parametrize(("tiles_that_fit", "kept"), [(12, True), (11, False)])
 def test_all_tiles_are_kept_where_they_fit_together(
-    network: VideoINR, tiles_that_fit: int, kept: bool
+    network: Network, tiles_that_fit: int, kept: bool
 ) -> None:
     """Twelve tiles are kept in the memory of twelve; forgotten ones make more outputs a pass."""
     layout = Tiling.choose(network, LR, HR, budget=1, side=100).layout
@@ -55,7 +55,7 @@ def test_all_tiles_are_kept_where_they_fit_together(
     assert tiling.has_room_for(2) is not kept
 
 
-def test_a_tiles_grid_is_a_window_of_the_whole_ones(network: VideoINR) -> None:
+def test_a_tiles_grid_is_a_window_of_the_whole_ones(network: Network) -> None:
     """Tiles ask for the output pixels that they own, of the whole frame's grid."""
     tiling = Tiling.choose(network, LR, HR, budget=1, side=100)
     grids = [tiling.grid(tile) for tile in tiling.layout.tiles]

@@ -35,7 +35,7 @@ from vinr_cli.media.measure.degradation import parse
 from vinr_cli.media.measure.filters import filter_frames
 from vinr_cli.media.measure.vmaf import has_vmaf
 from vinr_cli.media.read.quantizers import Coarseness
-from vinr_cli.model import ModelConfig, VideoINR
+from vinr_cli.model import ModelConfig, Network
 from vinr_cli.plan.job import EncodeOptions
 from vinr_cli.weights.load import load_model
 
@@ -99,7 +99,7 @@ def test_minterpolate_keeps_time(enlarge_first: bool) -> None:
 def test_scores(folder: Path) -> None:
     """Input and inner times are counted apart, and every method is measured on each."""
     torch.manual_seed(0)
-    net = VideoINR(ModelConfig.compact(width=8, blocks=1)).eval()
+    net = Network(ModelConfig.compact(width=8, blocks=1)).eval()
     table = {"net": network_method(lambda *_: net), "blend": blend}
 
     scores = list(score_clip(folder, table, Settings(Fraction(2), 2, 5)))
@@ -116,10 +116,10 @@ def test_scores(folder: Path) -> None:
 
 def test_a_coded_clip_chooses_its_network(folder: Path) -> None:
     """Who chooses is told the last codec's quantizers, and whether the size stays."""
-    net = VideoINR(ModelConfig.compact(width=8, blocks=1)).eval()
+    net = Network(ModelConfig.compact(width=8, blocks=1)).eval()
     told: list[tuple[Coarseness | None, bool]] = []
 
-    def choose(coarseness: Coarseness | None, same_size: bool) -> VideoINR:
+    def choose(coarseness: Coarseness | None, same_size: bool) -> Network:
         told.append((coarseness, same_size))
         return net
 

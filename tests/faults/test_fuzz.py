@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SEED = int(os.environ.get("VINR_FUZZ_SEED", "20"))
 
 FUZZ = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import fuzz
-cases = range(int(sys.argv[4]), int(sys.argv[5]))
-results = fuzz.run_all(Path(sys.argv[2]), cases, int(sys.argv[3]), 60.0)
+from harness.fuzz import run_all
+cases = range(int(sys.argv[3]), int(sys.argv[4]))
+results = run_all(Path(sys.argv[1]), cases, int(sys.argv[2]), 60.0)
 assert len(results) == len(cases)
 sys.exit(any(result.wrong for result in results))
 """
@@ -27,8 +26,8 @@ def fuzz(folder: Path, cases: range, environment: dict[str, str]) -> None:
 
     numbers = [str(SEED), str(cases.start), str(cases.stop)]
     result = subprocess.run(
-        [sys.executable, "-c", FUZZ, str(ROOT / "benchmarks"), str(folder), *numbers],
-        env=environment, capture_output=True, text=True, timeout=900, check=False,
+        [sys.executable, "-c", FUZZ, str(folder), *numbers],
+        cwd=BENCHMARKS, env=environment, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert result.returncode == 0, f"seed {SEED}: {result.stdout}{result.stderr}"
 

@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from harness.kill_resume import Series
 
 pytestmark = [
     pytest.mark.slow,
@@ -13,9 +14,9 @@ pytestmark = [
 ]
 
 
-def test_a_job_survives_kills(program: Any, tmp_path: Path) -> None:
+def test_a_job_survives_kills(tmp_path: Path) -> None:
     """After five kills at random moments the output has the bytes of an undisturbed run."""
-    series = program("kill_resume").Series(tmp_path, frames=300, part_frames=30)
+    series = Series(tmp_path, frames=300, part_frames=30)
     report = series.run(5, seed=3)
     assert report.faults == ()
     assert report.identical

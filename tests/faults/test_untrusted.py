@@ -8,17 +8,9 @@ from typing import Any
 
 import pytest
 
+from harness.faults import Evil
+
 SRC = Path(__file__).parents[2] / "src"
-
-
-class Evil:
-    """Touches a file when it is unpickled."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return Path.touch, (self.mark,)
 
 
 @pytest.mark.parametrize("name", ["evil.pth", "evil.pt", "evil.safetensors"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vinr_cli.model import Axis, Grid, ModelConfig, VideoINR
+from vinr_cli.model import Axis, Grid, ModelConfig, Network
 from vinr_cli.model.compact import frame as frame_module
 from vinr_cli.model.compact.canvas import sample_axes
 from vinr_cli.model.compact.frame import SurveyedFrame
@@ -27,10 +27,10 @@ SMALL = ModelConfig.compact(
 )
 
 
-def network(seed: int = 0, strength: float = 0.2) -> VideoINR:
+def network(seed: int = 0, strength: float = 0.2) -> Network:
     """A small network all of whose parts matter, also those that start at zero."""
     torch.manual_seed(seed)
-    made = VideoINR(SMALL).eval()
+    made = Network(SMALL).eval()
     with torch.no_grad():
         for name, value in made.named_parameters():
             if not bool(value.any()) or "last" in name or "step" in name:
@@ -72,7 +72,7 @@ def test_any_size(lr: tuple[int, int], size: tuple[int, int]) -> None:
 def test_untrained_network_is_bicubic_at_input_times() -> None:
     """Before training, t = 0 is the bicubic enlargement of the first frame, but for 2 per cent."""
     torch.manual_seed(0)
-    net = VideoINR(SMALL).eval()
+    net = Network(SMALL).eval()
     x = frames(32, 32)
     x[:, 1] = x[:, 0]
     with torch.no_grad():
@@ -222,7 +222,7 @@ def test_config_round_trip() -> None:
 )
 def test_refused_queries(t: float, size: tuple[int, int], message: str) -> None:
     """A time outside of [0, 1] and a scale outside of 0.25 to 16 are refused."""
-    net = VideoINR(SMALL)
+    net = Network(SMALL)
     features = net.encode(frames(8, 8))
 
     with pytest.raises(ValueError, match=message):
@@ -232,7 +232,7 @@ def test_refused_queries(t: float, size: tuple[int, int], message: str) -> None:
 def test_wrong_shape_is_refused() -> None:
     """Frames that are not (B, 2, 3, H, W) are refused with their shape."""
     with pytest.raises(ValueError, match=r"\(1, 3, 8, 8\)"):
-        VideoINR(SMALL).encode(torch.zeros(1, 3, 8, 8))
+        Network(SMALL).encode(torch.zeros(1, 3, 8, 8))
 
 
 def test_unknown_config_is_refused() -> None:
@@ -242,12 +242,12 @@ def test_unknown_config_is_refused() -> None:
         pass
 
     with pytest.raises(TypeError, match="Other"):
-        VideoINR(Other())
+        Network(Other())
 
 
 def test_default_size() -> None:
     """The packaged configuration stays below a million parameters."""
-    net = VideoINR(CompactConfig())
+    net = Network(CompactConfig())
 
     assert sum(p.numel() for p in net.parameters()) < 1_000_000
 
@@ -331,7 +331,7 @@ def test_a_survey_is_what_the_whole_frame_sees(
     """Made in bands of rows, coarse features and motion are those of the whole frame."""
     monkeypatch.setattr(frame_module, "SURVEY_PIXELS", 32 * size[1])
     config = replace(SMALL, octaves=1)
-    net = VideoINR(config).eval()
+    net = Network(config).eval()
     assert isinstance(net, CompactVideoINR)
     pair = frames(*size)[0]
     with torch.no_grad():

@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness import oracle
 from vinr_cli.model.published import deform
 from vinr_cli.model.published.deform import DeformConv, deform_conv
-
-from . import oracle
 
 # Made in float64 with the reference implementation of the DCNv2 authors' formula.
 GOLDEN = Path(__file__).parent / "golden" / "deform_conv.npz"

@@ -15,7 +15,7 @@ from vinr_cli.model.compact.fused import FusedPrepared, available, blend_of, cub
 from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native import library as native
 
 TOLERANCE = 1e-5
@@ -31,10 +31,10 @@ WIDEST = ModelConfig.compact(
 )  # fmt: skip
 
 
-def network(config: CompactConfig = NARROW, seed: int = 0) -> VideoINR:
+def network(config: CompactConfig = NARROW, seed: int = 0) -> Network:
     """A network with all parts awake and a motion of several pixels."""
     torch.manual_seed(seed)
-    made = VideoINR(config).eval()
+    made = Network(config).eval()
     with torch.no_grad():
         for name, value in made.named_parameters():
             if not bool(value.any()) or "last" in name or "step" in name:
@@ -49,7 +49,7 @@ def frames(height: int, width: int, batch: int = 1, seed: int = 0) -> Tensor:
 
 
 def both(
-    net: VideoINR, x: Tensor, grid: Grid, t: Tensor, monkeypatch: pytest.MonkeyPatch
+    net: Network, x: Tensor, grid: Grid, t: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Tensor, Tensor]:
     """Colours by the kernels that are chosen, and by PyTorch."""
     with torch.inference_mode():

@@ -7,11 +7,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
+from harness.seeding import noise
 from vinr_cli.model import onednn
 from vinr_cli.model.layers import Convolution
 from vinr_cli.native import library as native
-
-from .seeding import noise
 
 needed = pytest.mark.skipif(not onednn._tried(), reason="PyTorch has no such operators here")
 

@@ -10,16 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness import oracle
+from harness.seeding import frames, seed_weights
 from vinr_cli.model.config import ModelConfig
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.published import deform, sampling
 from vinr_cli.model.published.encoder import PublishedFeatures
 from vinr_cli.model.published.network import UNUSED, PublishedVideoINR
-from vinr_cli.model.videoinr import FrameFeatures, VideoINR
+from vinr_cli.model.videoinr import FrameFeatures, Network
 from vinr_cli.native import library as native
-
-from . import oracle
-from .seeding import frames, seed_weights
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -115,8 +114,8 @@ def test_number_of_parameters(full: PublishedVideoINR) -> None:
 
 
 def test_config_chooses_the_class() -> None:
-    """`VideoINR(config)` with a published config builds this network."""
-    assert type(VideoINR(small().config)) is PublishedVideoINR
+    """`Network(config)` with a published config builds this network."""
+    assert type(Network(small().config)) is PublishedVideoINR
 
 
 # -- it computes the published function ---------------------------------------------------------

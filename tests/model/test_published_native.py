@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
+from harness.seeding import frames, noise, seed_weights
 from vinr_cli.model.config import ModelConfig, PublishedConfig
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.layers import Convolution
@@ -19,8 +20,6 @@ from vinr_cli.model.published.deform import DeformConv
 from vinr_cli.model.published.encoder import PublishedFeatures
 from vinr_cli.model.published.network import PublishedVideoINR
 from vinr_cli.native import library as native
-
-from .seeding import frames, noise, seed_weights
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from vinr_cli.model.compact import triton_render
 from vinr_cli.model.compact.triton_render import Job, TritonPrepared, sample_job, trusted, usable
 from vinr_cli.model.config import CompactConfig, ModelConfig
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native import library as native
 
 CPU = torch.device("cpu")
@@ -53,10 +53,10 @@ def interpreter(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     trusted.cache_clear()
 
 
-def network(config: CompactConfig) -> VideoINR:
+def network(config: CompactConfig) -> Network:
     """A network with all parts awake and a motion of several pixels."""
     torch.manual_seed(0)
-    made = VideoINR(config).eval()
+    made = Network(config).eval()
     with torch.no_grad():
         for name, value in made.named_parameters():
             if not bool(value.any()) or "last" in name or "step" in name:
@@ -70,7 +70,7 @@ def frames(height: int, width: int, batch: int = 1) -> Tensor:
 
 
 def both(
-    net: VideoINR, x: Tensor, grid: Grid, t: Tensor, dtype: torch.dtype | None = None
+    net: Network, x: Tensor, grid: Grid, t: Tensor, dtype: torch.dtype | None = None
 ) -> tuple[Tensor, Tensor]:
     """Colours by the kernel, under autocast if a format is named, and by PyTorch in float32."""
     with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from vinr_cli.evaluate.metrics import BLOCK
 from vinr_cli.model import ModelConfig
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.train.config import LossConfig
 from vinr_cli.train.data import Batch
 from vinr_cli.train.losses import TrainStep, block_steps, charbonnier
@@ -69,7 +69,7 @@ def test_the_gradient_lessens_steps() -> None:
 def test_only_coded_samples_pay_for_blocks() -> None:
     """Lines between blocks count where a codec was; elsewhere they are lines like any."""
     torch.manual_seed(0)
-    step = TrainStep(VideoINR(SMALL), LossConfig(blocks=2.0), bf16=False)
+    step = TrainStep(Network(SMALL), LossConfig(blocks=2.0), bf16=False)
     pictures = torch.cat([grain(2, 4), blocky(2, 4)])
     inputs = torch.nn.functional.avg_pool2d(pictures, 2)[None].repeat(2, 1, 1, 1, 1)
 

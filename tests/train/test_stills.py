@@ -10,7 +10,7 @@ import torch
 from vinr_cli.errors import InputError, UsageError
 from vinr_cli.evaluate.clips import enlarge
 from vinr_cli.media.pictures import write_png
-from vinr_cli.model import ModelConfig, VideoINR
+from vinr_cli.model import ModelConfig, Network
 from vinr_cli.model.compact.network import CompactPrepared, CompactVideoINR
 from vinr_cli.model.grid import Grid
 from vinr_cli.train.cache import Clip, build_cache, load_index
@@ -62,7 +62,7 @@ def options(cache: Path, run: Path, seconds: float) -> RunOptions:
 
 def network() -> CompactVideoINR:
     torch.manual_seed(0)
-    made = VideoINR(MODEL)
+    made = Network(MODEL)
     assert isinstance(made, CompactVideoINR)
     with torch.no_grad():  # a fresh network adds almost nothing to the bicubic enlargement
         made.space.coefficients.weight.mul_(20)

@@ -10,14 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.seeding import frames, parameter
 from vinr_cli.cli.app import main
 from vinr_cli.errors import WeightsError
 from vinr_cli.model.config import PublishedConfig
 from vinr_cli.weights import convert
 from vinr_cli.weights.convert import convert_checkpoint
 from vinr_cli.weights.load import load_model
-
-from ..model.seeding import frames, parameter
 
 GOLDEN = Path(__file__).parents[1] / "model" / "golden"
 SHAPES: dict[str, list[int]] = json.loads((GOLDEN / "state_dict.json").read_text())

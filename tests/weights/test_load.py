@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vinr_cli.errors import WeightsError
-from vinr_cli.model import ModelConfig, VideoINR
+from vinr_cli.model import ModelConfig, Network
 from vinr_cli.model.config import CompactConfig, PublishedConfig
 from vinr_cli.weights.load import CONFIG_KEY, load_model, save_weights
 from vinr_cli.weights.records import DEFAULT, RECORDS, WeightsRecord, packaged_folder
@@ -30,14 +30,14 @@ PUBLISHED = ModelConfig.published(
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
     torch.manual_seed(0)
-    save_weights(path, VideoINR(CONFIG), {"vinr.steps": "0"})
+    save_weights(path, Network(CONFIG), {"vinr.steps": "0"})
     return path
 
 
 def test_round_trip(saved: Path) -> None:
     """A saved network comes back with its config, the same colours, and nothing to train."""
     torch.manual_seed(0)
-    original = VideoINR(CONFIG).eval()
+    original = Network(CONFIG).eval()
     x = torch.rand(1, 2, 3, 9, 11)
 
     loaded = load_model(saved)
@@ -221,7 +221,7 @@ def test_loading_leaves_nothing_behind(
 ) -> None:
     """Loading weights does not load PyTorch's compiler, which makes a folder in TMPDIR."""
     path, scratch = tmp_path / "small.safetensors", tmp_path / "scratch"
-    save_weights(path, VideoINR(config))
+    save_weights(path, Network(config))
     scratch.mkdir()
     variables = environment | {"TMPDIR": str(scratch)}
     done = subprocess.run([sys.executable, "-c", LOADER, str(path)], env=variables, check=False)

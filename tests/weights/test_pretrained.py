@@ -11,7 +11,7 @@ from vinr_cli import VideoINR, load_model
 from vinr_cli.errors import WeightsError
 from vinr_cli.model import CompactVideoINR, ModelConfig, PublishedVideoINR
 from vinr_cli.model.config import CompactConfig
-from vinr_cli.model.videoinr import VideoINR as Network
+from vinr_cli.model.videoinr import Network
 from vinr_cli.weights.load import save_weights
 
 from ..fetch import servers
@@ -66,8 +66,9 @@ def test_the_models_own_choice_stays(tiny_config: CompactConfig) -> None:
     """The network's own class builds what it built before: the methods are added above it."""
     assert type(Network(tiny_config)) is CompactVideoINR
     assert type(Network(SMALL)) is PublishedVideoINR
-    with pytest.raises(TypeError, match="no network for"):
-        VideoINR(ModelConfig())
+    for kind in (Network, VideoINR):
+        with pytest.raises(TypeError, match="no network for"):
+            kind(ModelConfig())
 
 
 def test_copies(network: VideoINR) -> None:

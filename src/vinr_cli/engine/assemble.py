@@ -8,11 +8,11 @@ from vinr_cli.engine.alpha import AlphaRenderer
 from vinr_cli.engine.flat import FlatRenderer
 from vinr_cli.engine.memory import budget_of
 from vinr_cli.engine.renderer import PairRenderer, Renderer
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 
 
 def renderer_for(
-    model: VideoINR,
+    model: Network,
     lr: tuple[int, int],
     hr: tuple[int, int],
     *,

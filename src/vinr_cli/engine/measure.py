@@ -16,7 +16,7 @@ from torch import Tensor
 from vinr_cli.engine.renderer import PairRenderer
 from vinr_cli.model.compact.triton_render import usable
 from vinr_cli.model.config import CompactConfig
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.native.library import kernels
 
 TIMES = (0.3, 0.5, 0.7)
@@ -41,7 +41,7 @@ class NetworkTimes:
 
 
 def measure_network(
-    model: VideoINR, lr: tuple[int, int], hr: tuple[int, int], *, pairs: int,
+    model: Network, lr: tuple[int, int], hr: tuple[int, int], *, pairs: int,
     autocast: torch.dtype | None = None,
 ) -> NetworkTimes:  # fmt: skip
     """Means over several pairs, after one that is not counted.
@@ -83,7 +83,7 @@ def _finish(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def renders_with(model: VideoINR, device: torch.device) -> str:
+def renders_with(model: Network, device: torch.device) -> str:
     """Which code renders: the native kernels' build, Triton's kernel, or PyTorch."""
     found = kernels() if device.type == "cpu" else None
     if found is not None:

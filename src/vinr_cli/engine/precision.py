@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from vinr_cli.model.grid import Grid
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 
 Step = Literal["frame", "pair", "prepare", "render"]
 """A network's steps, as in `model.videoinr`; the survey of whole frames belongs to "pair"."""
@@ -89,7 +89,7 @@ def _converted(value: object) -> object:
 
 
 def render_in(
-    model: VideoINR, frames: Tensor, grid: Grid, times: Sequence[float],
+    model: Network, frames: Tensor, grid: Grid, times: Sequence[float],
     dtypes: Mapping[Step, torch.dtype],
 ) -> list[Tensor]:  # fmt: skip
     """A pair at several times, each step in a format of its own: what figures are taken from.

@@ -15,7 +15,7 @@ from vinr_cli.engine.pair_cache import PairCache
 from vinr_cli.engine.steps import Pair, Steps
 from vinr_cli.engine.tiling import Tiling
 from vinr_cli.errors import DeviceError
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.plan.tiles import Layout
 
 TOGETHER = 1 << 22
@@ -119,7 +119,7 @@ class PairRenderer:
 
     def __init__(
         self,
-        model: VideoINR,
+        model: Network,
         lr: tuple[int, int],
         hr: tuple[int, int],
         *,

@@ -10,7 +10,7 @@ from torch import Tensor
 from vinr_cli.engine.device_clock import StageClock
 from vinr_cli.engine.precision import Step, in_float32, mixed
 from vinr_cli.engine.tiling import Tiling
-from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
+from vinr_cli.model.videoinr import Features, FrameFeatures, Network, Prepared
 from vinr_cli.plan.tiles import Tile
 
 
@@ -63,7 +63,7 @@ class Steps:
     """
 
     def __init__(
-        self, model: VideoINR, tiling: Tiling, *, autocast: torch.dtype | None, clock: StageClock
+        self, model: Network, tiling: Tiling, *, autocast: torch.dtype | None, clock: StageClock
     ) -> None:
         self._model = model
         self._device = next(model.parameters()).device

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.plan.tiles import Cost, Layout, Span, Tile, divide, fit, smaller, tile_bytes
 
 SMALLEST_TILE = 16
@@ -39,7 +39,7 @@ class Tiling:
 
     @classmethod
     def choose(
-        cls, model: VideoINR, lr: tuple[int, int], hr: tuple[int, int], *,
+        cls, model: Network, lr: tuple[int, int], hr: tuple[int, int], *,
         budget: int, side: int | None,
     ) -> Self:  # fmt: skip
         """The tiles to begin with.

@@ -15,7 +15,7 @@ from vinr_cli.evaluate.clips import SUFFIXES, enlarge, read_frames
 from vinr_cli.media.measure import filter_frames
 from vinr_cli.media.read import Coarseness
 from vinr_cli.model.grid import Grid
-from vinr_cli.model.videoinr import Prepared, VideoINR
+from vinr_cli.model.videoinr import Network, Prepared
 from vinr_cli.weights.deblock import WEAKEST, plain_of, strength_for
 from vinr_cli.weights.load import load_model
 
@@ -45,7 +45,7 @@ class Reduced:
 Method = Callable[[Reduced, int, tuple[int, int]], Iterator[Tensor]]
 """(LR clip of T frames, m, (H, W)) to the (T - 1)·m + 1 frames (1, 3, H, W), one by one."""
 
-Chooser = Callable[[Coarseness | None, bool], VideoINR]
+Chooser = Callable[[Coarseness | None, bool], Network]
 """The network for a clip, by what its decoder tells and whether the size stays."""
 
 
@@ -62,7 +62,7 @@ def packaged_chooser(name: str, deblock: float | None = None) -> Chooser:
     load = cache(partial(load_model, name))
     load(deblock=deblock)  # what is wrong is told at once
 
-    def choose(told: Coarseness | None, same_size: bool) -> VideoINR:
+    def choose(told: Coarseness | None, same_size: bool) -> Network:
         if deblock is not None or plain_of(name) is None:
             return load(deblock=deblock)
         if told is None:

@@ -4,7 +4,7 @@ from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig, PublishedConfig
 from vinr_cli.model.grid import Axis, Grid
 from vinr_cli.model.published.network import PublishedVideoINR
-from vinr_cli.model.videoinr import Features, FrameFeatures, Prepared, VideoINR
+from vinr_cli.model.videoinr import Features, FrameFeatures, Network, Prepared
 
 __all__ = [
     "Axis",
@@ -14,8 +14,8 @@ __all__ = [
     "FrameFeatures",
     "Grid",
     "ModelConfig",
+    "Network",
     "Prepared",
     "PublishedConfig",
     "PublishedVideoINR",
-    "VideoINR",
 ]

@@ -28,7 +28,7 @@ def _sized(default: Any, least: float, most: float, *, length: int | None = None
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Base of the two configurations; `VideoINR(config)` builds the network that it describes.
+    """Base of the two configurations; `Network(config)` builds the network that it describes.
 
     Raises:
         ValueError: a dimension is not of its type, or out of its bounds.

@@ -68,10 +68,10 @@ class Prepared:
     grid: Grid
 
 
-class VideoINR(nn.Module):
+class Network(nn.Module):
     """A network that gives the colour at any (x, y, t) between two frames.
 
-    `VideoINR(config)` builds the network that the config describes (as `pathlib.Path` does).
+    `Network(config)` builds the network that the config describes (as `pathlib.Path` does).
 
     Args:
         config: The dimensions; `ModelConfig.published()` or `ModelConfig.compact()`.
@@ -85,12 +85,14 @@ class VideoINR(nn.Module):
     halo: int
     alignment: int
     pair_bytes: tuple[int, int]
-    _families: ClassVar[dict[type[ModelConfig], type["VideoINR"]]] = {}
+    _families: ClassVar[dict[type[ModelConfig], type["Network"]]] = {}
     config: ModelConfig
 
-    def __init_subclass__(cls, *, config: type[ModelConfig], **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, config: type[ModelConfig] | None = None, **kwargs: Any) -> None:
+        """Register a family with its base; a class with `_families` of its own is such a base."""
         super().__init_subclass__(**kwargs)
-        VideoINR._families[config] = cls
+        if config is not None:
+            cls._families[config] = cls
 
     def __new__(cls, config: ModelConfig) -> Self:
         """Choose the class by the config's type.
@@ -98,7 +100,7 @@ class VideoINR(nn.Module):
         Raises:
             TypeError: the config is of no known family.
         """
-        chosen = VideoINR._families.get(type(config)) if cls is VideoINR else cls
+        chosen = cls._families.get(type(config)) if "_families" in vars(cls) else cls
         if chosen is None:
             raise TypeError(f"no network for a {type(config).__name__}")
         return cast(Self, super().__new__(chosen))

@@ -24,7 +24,7 @@ from vinr_cli.errors import DeviceError, UsageError
 from vinr_cli.evaluate.clips import enlarge
 from vinr_cli.evaluate.metrics import psnr_y, rounded
 from vinr_cli.model.compact.network import CompactVideoINR
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.train.cache import build_cache
 from vinr_cli.train.checkpoint import Checkpoint
 from vinr_cli.train.compiler import load_compiler
@@ -124,7 +124,7 @@ class Trainer:
         self.step, self.elapsed = 0, 0.0
         self.validation = {} if rank else self._validation()
 
-    def _begin(self) -> VideoINR:
+    def _begin(self) -> Network:
         """A fresh network, or the one to start from.
 
         Raises:
@@ -132,7 +132,7 @@ class Trainer:
         """
         start = self.options.start
         if start is None:
-            return VideoINR(self.config.model)
+            return Network(self.config.model)
         network = load_model(start)
         if network.config != self.config.model:
             raise UsageError(start, "is another network", "Choose the preset it was trained with.")

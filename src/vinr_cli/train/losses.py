@@ -11,7 +11,7 @@ from vinr_cli.model.compact.motion import CompactFeatures
 from vinr_cli.model.compact.network import CompactPrepared
 from vinr_cli.model.compact.search import warp
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.videoinr import FrameFeatures, VideoINR
+from vinr_cli.model.videoinr import FrameFeatures, Network
 from vinr_cli.train.config import LossConfig
 from vinr_cli.train.data import Batch
 
@@ -74,7 +74,7 @@ class TrainStep(nn.Module):
         bf16: Whether convolutions run in bfloat16.
     """
 
-    def __init__(self, network: VideoINR, config: LossConfig, *, bf16: bool) -> None:
+    def __init__(self, network: Network, config: LossConfig, *, bf16: bool) -> None:
         super().__init__()
         self.network = network
         self.config = config

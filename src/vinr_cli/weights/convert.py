@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vinr_cli.errors import WeightsError
 from vinr_cli.model.config import ModelConfig, PublishedConfig
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.weights.files import Kind, demand_finite, demand_fit, state_of, write_weights
 
 MAX_BYTES = 1 << 30
@@ -53,7 +53,7 @@ def convert_checkpoint(source: Path, target: Path, *, origin: str = "") -> Publi
     tensors = _named(source, _read(source))
     config = ModelConfig.published()
     with torch.device("meta"):
-        expected = state_of(VideoINR(config))
+        expected = state_of(Network(config))
     demand_fit(source, expected, {name: _kind_of(value) for name, value in tensors.items()})
     values = {name: tensors[name].detach().float() for name in expected}
     demand_finite(source, values)

@@ -15,7 +15,7 @@ from torch import Tensor
 from vinr_cli.errors import WeightsError
 from vinr_cli.files import replacing
 from vinr_cli.model.config import ModelConfig
-from vinr_cli.model.videoinr import VideoINR
+from vinr_cli.model.videoinr import Network
 from vinr_cli.untrusted import parse_json, read_object
 from vinr_cli.weights.cache import CONFIG_FILE, CONFIG_KEY
 
@@ -116,7 +116,7 @@ def read_tensors(
     return tensors
 
 
-def fill(network: VideoINR, tensors: Mapping[str, Tensor]) -> None:
+def fill(network: Network, tensors: Mapping[str, Tensor]) -> None:
     """Put tensors into a network that lives on the meta device.
 
     Args:
@@ -131,7 +131,7 @@ def fill(network: VideoINR, tensors: Mapping[str, Tensor]) -> None:
     network.load_state_dict({**tensors, **counters}, assign=True)
 
 
-def state_of(network: VideoINR) -> dict[str, Tensor]:
+def state_of(network: Network) -> dict[str, Tensor]:
     """The state dict without what only training needs."""
     return {
         name: value

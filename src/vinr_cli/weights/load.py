@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from vinr_cli.model.videoinr import VideoINR as Network
+from vinr_cli.model.videoinr import Network
 from vinr_cli.weights.cache import CONFIG_KEY
 from vinr_cli.weights.deblock import plain_of, require_strength
 from vinr_cli.weights.files import state_of, write_weights

@@ -8,7 +8,7 @@ pickle, keeps several kinds of config apart, checks what it downloads, and fails
 
 import tempfile
 from pathlib import Path
-from typing import Self, cast
+from typing import ClassVar
 
 import torch
 
@@ -17,7 +17,7 @@ from vinr_cli.files import write_json, write_text
 from vinr_cli.model.compact.network import CompactVideoINR
 from vinr_cli.model.config import CompactConfig, ModelConfig, PublishedConfig
 from vinr_cli.model.published.network import PublishedVideoINR
-from vinr_cli.model.videoinr import VideoINR as Network
+from vinr_cli.model.videoinr import Network
 from vinr_cli.weights.cache import CONFIG_FILE, WEIGHTS
 from vinr_cli.weights.files import (
     MAX_PARAMETERS,
@@ -55,28 +55,13 @@ network = VideoINR.from_pretrained("{repository}")
 """
 
 
-class _Unlisted(ModelConfig):
-    """No network has this config: what is registered for it stays out of `model`'s own choice."""
-
-
-class VideoINR(Network, config=_Unlisted):
+class VideoINR(Network):
     """A network of the family that can be read from and written to a folder or the Hub.
 
     `VideoINR(config)` builds the network that the config describes.
     """
 
-    def __new__(cls, config: ModelConfig) -> Self:
-        """Choose the class by the config's type.
-
-        Raises:
-            TypeError: the config is of no known family.
-        """
-        if cls is not VideoINR:
-            return super().__new__(cls, config)
-        chosen = _FAMILIES.get(type(config))
-        if chosen is None:
-            raise TypeError(f"no network for a {type(config).__name__}")
-        return cast(Self, chosen.__new__(chosen, config))
+    _families: ClassVar[dict[type[ModelConfig], type[Network]]] = {}
 
     @classmethod
     def from_pretrained(
@@ -226,15 +211,9 @@ def _unfilled(path: Path, config: ModelConfig) -> VideoINR:
     return network
 
 
-class _Compact(VideoINR, CompactVideoINR, config=_Unlisted):
+class _Compact(VideoINR, CompactVideoINR, config=CompactConfig):
     """The packaged family, with files."""
 
 
-class _Published(VideoINR, PublishedVideoINR, config=_Unlisted):
+class _Published(VideoINR, PublishedVideoINR, config=PublishedConfig):
     """The paper's family, with files."""
-
-
-_FAMILIES: dict[type[ModelConfig], type[VideoINR]] = {
-    CompactConfig: _Compact,
-    PublishedConfig: _Published,
-}

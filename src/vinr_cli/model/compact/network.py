@@ -31,7 +31,7 @@ from vinr_cli.model.compact.triton_render import (
 from vinr_cli.model.compact.triton_render import render as render_job
 from vinr_cli.model.config import CompactConfig
 from vinr_cli.model.grid import Axis, Grid
-from vinr_cli.model.videoinr import Features, Prepared, VideoINR
+from vinr_cli.model.videoinr import Features, Network, Prepared
 from vinr_cli.native.library import Kernels
 
 BAND = {"cpu": 1 << 15}
@@ -99,7 +99,7 @@ def _shrink(grid: Grid, inner: Grid, device: torch.device) -> tuple[Tensor | Non
     )
 
 
-class CompactVideoINR(VideoINR, config=CompactConfig):
+class CompactVideoINR(Network, config=CompactConfig):
     """The packaged network; see the module's text.
 
     Attributes:
@@ -126,20 +126,20 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode_frame(self, frame: Tensor) -> CompactFrame:
-        """See `VideoINR.encode_frame`."""
+        """See `Network.encode_frame`."""
         features: CompactFrame = self.frame(frame)
         return features
 
     def encode_pair(self, first: CompactFrame, second: CompactFrame) -> CompactFeatures:
-        """See `VideoINR.encode_pair`."""
+        """See `Network.encode_pair`."""
         return self._searched(first, second, None)
 
     def survey_frame(self, frame: Tensor) -> SurveyedFrame:
-        """See `VideoINR.survey_frame`."""
+        """See `Network.survey_frame`."""
         return self.frame.survey(frame)
 
     def survey_pair(self, first: SurveyedFrame, second: SurveyedFrame) -> SurveyedPair:
-        """See `VideoINR.survey_pair`."""
+        """See `Network.survey_pair`."""
         return self.search.survey(first, second)
 
     def encode_tile(
@@ -149,7 +149,7 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
         survey: SurveyedPair,
         origin: tuple[int, int],
     ) -> CompactFeatures:
-        """See `VideoINR.encode_tile`."""
+        """See `Network.encode_tile`."""
         height, width = first.padded.shape[-2:]
         return self._searched(first, second, survey.part(origin, (height, width)))
 
@@ -165,7 +165,7 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
         grid: Grid,
         previous: CompactPrepared | FusedPrepared | TritonPrepared | None = None,
     ) -> CompactPrepared | FusedPrepared | TritonPrepared:
-        """See `VideoINR.prepare`."""
+        """See `Network.prepare`."""
         inner, factors = _inner(grid)
         first, second = cast(CompactFrame, features.first), cast(CompactFrame, features.second)
         kernels = available(
@@ -201,7 +201,7 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
         )
 
     def paint(self, frame: CompactFrame, grid: Grid) -> CompactFrame:
-        """See `VideoINR.paint`; done for the native kernels alone."""
+        """See `Network.paint`; done for the native kernels alone."""
         kernels = available(self.config, frame.trunk, frame.padded, *self._kept())
         if kernels is None:
             return frame
@@ -254,7 +254,7 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
     def render(
         self, prepared: CompactPrepared | FusedPrepared | TritonPrepared, t: Tensor
     ) -> Tensor:
-        """See `VideoINR.render`."""
+        """See `Network.render`."""
         if isinstance(prepared, FusedPrepared):
             out = self._render_fused(prepared, t)
         elif isinstance(prepared, TritonPrepared):
@@ -271,7 +271,7 @@ class CompactVideoINR(VideoINR, config=CompactConfig):
     def render_times(
         self, prepared: CompactPrepared | FusedPrepared | TritonPrepared, t: Tensor
     ) -> Tensor:
-        """See `VideoINR.render_times`; together by the Triton kernel alone."""
+        """See `Network.render_times`; together by the Triton kernel alone."""
         if isinstance(prepared, TritonPrepared):
             return self.render(prepared, t)
         return super().render_times(prepared, t)

@@ -59,7 +59,7 @@ class Encoder(Pyramid):
         self.recon_trunk = Trunk(width, config.back_blocks)
 
     def encode_frame(self, frame: Tensor) -> PublishedFrame:
-        """See `VideoINR.encode_frame`."""
+        """See `Network.encode_frame`."""
         height, width = frame.shape[-2:]
         pad = (0, -width % STRIDE, 0, -height % STRIDE)
         padded = F.pad(frame, pad, mode="replicate") if any(pad) else frame
@@ -71,7 +71,7 @@ class Encoder(Pyramid):
             return PublishedFrame(frame, self.levels(feature), self.ConvBLSTM.start(feature))
 
     def encode_pair(self, first: PublishedFrame, second: PublishedFrame) -> PublishedFeatures:
-        """See `VideoINR.encode_pair`."""
+        """See `Network.encode_pair`."""
         batch, _, height, width = first.frame.shape
         with without_autocast(first.frame.device):
             middle = self.fusion(self.pcd_align(first.levels, second.levels))

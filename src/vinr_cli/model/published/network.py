@@ -18,7 +18,7 @@ from vinr_cli.model.published.fused_sines import available, fused_field, fused_p
 from vinr_cli.model.published.motion import Lattice, MotionQuery
 from vinr_cli.model.published.sampling import Held, bordered, in_bands
 from vinr_cli.model.published.space import SpaceQuery
-from vinr_cli.model.videoinr import Prepared, VideoINR
+from vinr_cli.model.videoinr import Network, Prepared
 
 ENLARGEMENT = 4
 """Of the frames that the demo variant samples, at every scale."""
@@ -60,7 +60,7 @@ class _Networks:
     decoder: Folded
 
 
-class PublishedVideoINR(Encoder, VideoINR, config=PublishedConfig):
+class PublishedVideoINR(Encoder, Network, config=PublishedConfig):
     """The network of the paper; see the module's text.
 
     Attributes:
@@ -92,7 +92,7 @@ class PublishedVideoINR(Encoder, VideoINR, config=PublishedConfig):
     def prepare(
         self, features: PublishedFeatures, grid: Grid, previous: Any = None
     ) -> PublishedPrepared:
-        """See `VideoINR.prepare`; nothing of the previous pair can be reused."""
+        """See `Network.prepare`; nothing of the previous pair can be reused."""
         del previous
         with torch.autocast(features.device.type, enabled=False):
             frames = torch.cat([features.first.frame, features.second.frame], 1).float()
@@ -136,7 +136,7 @@ class PublishedVideoINR(Encoder, VideoINR, config=PublishedConfig):
         )
 
     def render(self, prepared: PublishedPrepared, t: Tensor) -> Tensor:
-        """See `VideoINR.render`."""
+        """See `Network.render`."""
         nets = self._folded()
         with torch.autocast(t.device.type, enabled=False):
             pairs = [self._render_pair(prepared, nets, i, time) for i, time in enumerate(t.float())]

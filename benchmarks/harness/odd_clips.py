@@ -1,6 +1,6 @@
 """Small videos that are odd in one way each, and what must be true of what the program makes.
 
-The rows of `faults.py` about time, size, colour, tracks and names are made of these.
+The rows of `faults` about time, size, colour, tracks and names are made of these.
 """
 
 import subprocess
