@@ -145,6 +145,7 @@ class PairRenderer:
             self._recorded["frame"] = Recorded(model.encode_frame, recorder)
             self._recorded["pair"] = Recorded(model.encode_pair, recorder)
         self._autocast = autocast
+        self._rounds = autocast is torch.bfloat16 and model.rounds_well()
         self._budget = budget_of(self._device, budget)
         self._tiles_allowed = tile != 0
         self._notify = notify
@@ -533,7 +534,7 @@ class PairRenderer:
 
     def _mixed(self, step: Step) -> torch.autocast:
         """A step's number format, for a `with` statement."""
-        return mixed(step, self._device, self._autocast)
+        return mixed(step, self._device, self._autocast, kernels=self._rounds)
 
 
 def _exact_products() -> AbstractContextManager[None]:

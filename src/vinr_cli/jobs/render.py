@@ -69,14 +69,15 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     """
     spec, video = plan.spec, plan.media.video
     device = choose_device(spec.device)
-    autocast = choose_precision(spec.precision, device)
     if device.type == "cpu":
         keep_freed_memory()
     subject = str(spec.input)
     strength = None if plan.deblocking is None else plan.deblocking.strength
+    model = load_model(spec.model, device, deblock=strength)
+    autocast = choose_precision(spec.precision, device, model)
     kind = AlphaRenderer if video.color.alpha else FlatRenderer
     renderer = kind(
-        load_model(spec.model, device, deblock=strength),
+        model,
         (video.height, video.width),
         (plan.size[1], plan.size[0]),
         autocast=autocast,

@@ -85,7 +85,7 @@ class FrameEncoder(nn.Module):
 
     def forward(self, frame: Tensor) -> CompactFrame:
         """(B, 3, H, W) to its features."""
-        padded = self._padded(frame).contiguous(memory_format=torch.channels_last)
+        padded = self.padded(frame).contiguous(memory_format=torch.channels_last)
         first = self.first.run(padded, slope=SLOPE)
         trunk = self.trunk(first)
         levels, keys = self._pyramid(first)
@@ -93,7 +93,7 @@ class FrameEncoder(nn.Module):
 
     def survey(self, frame: Tensor) -> SurveyedFrame:
         """(B, 3, H, W) to its coarsest features alone, those of `forward`, in bands of rows."""
-        padded = self._padded(frame)
+        padded = self.padded(frame)
         height, width = padded.shape[-2:]
         band = max(1, SURVEY_PIXELS // (width * self.stride)) * self.stride
         seen, keys = [], []
@@ -108,7 +108,7 @@ class FrameEncoder(nn.Module):
             keys.append(found[-1][:, :, kept])
         return SurveyedFrame(torch.cat(seen, 2), torch.cat(keys, 2))
 
-    def _padded(self, frame: Tensor) -> Tensor:
+    def padded(self, frame: Tensor) -> Tensor:
         """The frame, padded at the bottom and right to whole cells of the coarsest octave."""
         height, width = frame.shape[-2:]
         pad = (-width % self.stride, -height % self.stride)
