@@ -25,15 +25,19 @@ COMMON = [
     *("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-pthread"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
 ]
-PARTS = ("compact", "published", "convolve")
+PARTS = ("compact", "chain", "search", "published", "convolve")
 """Sources that are compiled for each instruction set."""
 
-X86_BUILDS = {
-    "avx512": "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma",
-    "avx2": "-mavx2 -mfma",
-}
+AVX2 = "-mavx2 -mfma -mf16c"
+AVX512 = f"-mavx512f -mavx512bw -mavx512dq -mavx512vl {AVX2}"
+X86_BUILDS = {"avx512": AVX512, "avx2": AVX2}
 """Instruction sets that are compiled for beside the processor's baseline, and chosen among at run
 time."""
+
+TILES = f"-mamx-tile -mamx-bf16 -mavx512bf16 {AVX512}"
+TILED_PARTS = ("compact", "chain", "search")
+"""The sources that tiles serve; they are left out where the compiler does not know tiles, and where
+the system is not Linux, which must be asked for them."""
 
 TIME_LIMIT = 300
 """Seconds that the compiler may take."""
@@ -79,7 +83,11 @@ def compile_library(library: Path) -> str | None:
     if compiler is None:
         return "no C++ compiler"
     x86 = platform.machine().lower() in {"x86_64", "amd64"}
+    tiles = x86 and sys.platform == "linux" and _knows(compiler, TILES)
     builds = {"baseline": "", **(X86_BUILDS if x86 else {})}
+    parts = [(part, build, flags) for part in PARTS for build, flags in builds.items()]
+    if tiles:
+        parts += [(part, "amx", TILES) for part in TILED_PARTS]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         units = [
@@ -88,10 +96,13 @@ def compile_library(library: Path) -> str | None:
                 folder / f"{part}-{build}.o",
                 [f"-DVINR_BUILD={build}", *flags.split()],
             )
-            for part in PARTS
-            for build, flags in builds.items()
+            for part, build, flags in parts
         ]
-        units.append((SOURCES / "dispatch.cpp", folder / "dispatch.o", ["-DVINR_X86"] * x86))
+        names = ["-DVINR_X86"] * x86 + ["-DVINR_AMX"] * tiles
+        units += [
+            (SOURCES / f"{part}.cpp", folder / f"{part}.o", names)
+            for part in ("dispatch", "schedule")
+        ]
         made = folder / LIBRARY
         commands = [
             [*compiler, *COMMON, *flags, "-c", str(source), "-o", str(target)]
@@ -108,6 +119,15 @@ def compile_library(library: Path) -> str | None:
         shutil.copyfile(made, beside)
         beside.replace(library)
     return None
+
+
+def _knows(compiler: list[str], flags: str) -> bool:
+    """Whether a compiler takes these flags, with its headers."""
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / "tried.cpp"
+        source.write_text("#include <immintrin.h>\nint main() { _tile_release(); }\n")
+        target = source.with_suffix(".o")
+        return _run([*compiler, *flags.split(), "-c", str(source), "-o", str(target)]) is None
 
 
 def _run(command: list[str]) -> str | None:

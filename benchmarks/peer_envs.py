@@ -106,7 +106,13 @@ class Environments:
         Raises:
             CannotRunError: it has no environment, or fails.
         """
-        command: list[str | Path] = [self.python(PEERS[peer].environment), WORKER, peer, exchange, str(threads)]
+        command: list[str | Path] = [
+            self.python(PEERS[peer].environment),
+            WORKER,
+            peer,
+            exchange,
+            str(threads),
+        ]
         _run(command, f"{peer} failed")
 
     def _make(self, name: str) -> Path:
@@ -119,7 +125,15 @@ class Environments:
         base = _interpreter(wanted.oldest)
         sys.stderr.write(f"{place}: installing {', '.join((*wanted.wheels, *wanted.files))}\n")
         _run([base, "-m", "venv", "--clear", place], f"no environment {place}")
-        pip: list[str | Path] = [inside, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
+        pip: list[str | Path] = [
+            inside,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--only-binary",
+            ":all:",
+        ]
         _run([*pip, *wanted.wheels], "pip failed")
         if wanted.files:
             _run([*pip, "--no-deps", *wanted.files], "pip failed")

@@ -31,10 +31,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from vinr_cli.engine.measure import processor_seconds, processors, surroundings
 
 from peer_envs import PEERS, CannotRunError, Environments
 from peer_tasks import TASKS, Chain, Task
+from vinr_cli.engine.measure import processor_seconds, processors, surroundings
 from vinr_cli.evaluate.clips import enlarge, find_clips, read_clip, reduce_frames, write_frames
 from vinr_cli.evaluate.compare import PROTOCOL, Settings, reduce_clip, score_clip
 from vinr_cli.evaluate.methods import (

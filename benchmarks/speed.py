@@ -73,7 +73,7 @@ def model_alone(spec: JobSpec, lr: tuple[int, int], hr: tuple[int, int], count: 
     """The network without video: seconds per pair encoded, and per frame rendered."""
     device = choose_device(spec.device)
     model = load_model(spec.model, device)
-    renderer = PairRenderer(model, lr, hr, autocast=choose_precision(spec.precision, device))
+    renderer = PairRenderer(model, lr, hr, autocast=choose_precision(spec.precision, device, model))
     frames = [torch.rand(3, *lr, device=device) for _ in range(count + 1)]
     times = [0.5 + 0.1 * k for k in range(3)]
     renderer.push(frames[0])

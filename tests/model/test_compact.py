@@ -9,7 +9,8 @@ from torch import Tensor
 from vinr_cli.model import Axis, Grid, ModelConfig, Network
 from vinr_cli.model.compact import frame as frame_module
 from vinr_cli.model.compact.canvas import sample_axes
-from vinr_cli.model.compact.frame import SurveyedFrame
+from vinr_cli.model.compact.frame import CompactFrame, SurveyedFrame
+from vinr_cli.model.compact.motion import CompactFeatures
 from vinr_cli.model.compact.network import CompactVideoINR, shrink_matrix
 from vinr_cli.model.compact.search import (
     Gate,
@@ -21,6 +22,7 @@ from vinr_cli.model.compact.search import (
     warp,
 )
 from vinr_cli.model.config import CompactConfig
+from vinr_cli.native import library as native
 
 SMALL = ModelConfig.compact(
     width=8, blocks=1, canvas=6, pyramid=(8, 8, 8), key=4, fine=4, hidden=8, decoder_hidden=8
@@ -329,6 +331,7 @@ def test_a_survey_is_what_the_whole_frame_sees(
     monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     """Made in bands of rows, coarse features and motion are those of the whole frame."""
+    monkeypatch.setenv(native.SWITCH, "0")
     monkeypatch.setattr(frame_module, "SURVEY_PIXELS", 32 * size[1])
     config = replace(SMALL, octaves=1)
     net = Network(config).eval()
@@ -338,13 +341,18 @@ def test_a_survey_is_what_the_whole_frame_sees(
         first, second = (net.encode_frame(frame[None]) for frame in pair)
         seen = [net.survey_frame(frame[None]) for frame in pair]
         survey = net.survey_pair(*seen)
-        motion = net.encode_pair(first, second).levels
-        same = net.encode_tile(first, second, survey, (0, 0)).motion
+        found = net.encode_pair(first, second)
+        same = net.encode_tile(first, second, survey, (0, 0))
+    assert isinstance(found, CompactFeatures)
+    assert isinstance(same, CompactFeatures)
+    assert isinstance(survey, SurveyedPair)
     for one, other in zip((first, second), seen, strict=True):
+        assert isinstance(one, CompactFrame)
+        assert isinstance(other, SurveyedFrame)
         assert torch.allclose(one.pyramid[-1], other.seen, atol=1e-6)
         assert torch.allclose(one.keys[-1], other.key, atol=1e-5)
-    assert torch.allclose(motion[1], survey.motion, atol=1e-4)
-    assert torch.allclose(motion[-1], same, atol=1e-3)
+    assert torch.allclose(found.levels[1], survey.motion, atol=1e-4)
+    assert torch.allclose(found.motion, same.motion, atol=1e-3)
 
 
 def test_a_tile_gets_its_part_of_a_survey() -> None:

@@ -198,16 +198,17 @@ def test_gradients_take_pytorch() -> None:
 
 @torch.inference_mode()
 def test_what_the_kernels_do_not_know_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Double precision, autocast and widths beyond the kernels' are refused."""
+    """Double precision, float16 and widths or depths beyond the kernels' are refused."""
     monkeypatch.delenv(native.SWITCH, raising=False)
     x = torch.zeros(1)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.float16):
         assert available(NARROW, x) is None
     assert available(NARROW, x.double()) is None
     assert available(ModelConfig.compact(canvas=17), x) is None
     assert available(ModelConfig.compact(canvas=3), x) is None
     assert available(ModelConfig.compact(decoder_hidden=65), x) is None
     assert available(ModelConfig.compact(motion_features=11), x) is None
+    assert available(ModelConfig.compact(blocks=23), x) is None
     assert available(NARROW, x) is native.kernels()
 
 

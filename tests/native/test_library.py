@@ -27,7 +27,37 @@ def test_every_processor_has_a_build(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(native.SWITCH)
     best = native.kernels()
     assert best is not None
-    assert best.name in {"avx512", "avx2", "baseline"}
+    assert best.name in {"amx", "avx512", "avx2", "baseline"}
+
+
+@compiled
+def test_tiles_are_asked_for_and_can_be_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles are used where the processor has them, and never where another build is named."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = set(cpuinfo.read_text(encoding="utf-8").split()) if cpuinfo.exists() else set()
+    monkeypatch.setenv(native.SWITCH, "amx")
+    tiles = native.kernels()
+    monkeypatch.setenv(native.SWITCH, "avx2")
+    masked = native.kernels()
+
+    assert tiles is None or {"amx_tile", "amx_bf16", "avx512_bf16"} <= flags
+    if tiles is not None:
+        rounding = tiles.rounding()
+        assert rounding is not None
+        assert (tiles.numbers, rounding.numbers) == (torch.float32, torch.bfloat16)
+    if masked is not None:
+        rounding = masked.rounding()
+        assert rounding is not None
+        assert rounding.numbers is torch.float32
+
+
+@compiled
+def test_the_baseline_never_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build without conversions to float16 has no kernels that round."""
+    monkeypatch.setenv(native.SWITCH, "baseline")
+    kernels = native.kernels()
+    assert kernels is not None
+    assert kernels.rounding() is None
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no library"])

@@ -11,6 +11,7 @@ from vinr_cli.errors import InputError, UsageError
 from vinr_cli.evaluate.clips import enlarge
 from vinr_cli.media.pictures import write_png
 from vinr_cli.model import ModelConfig, Network
+from vinr_cli.model.compact.frame import CompactFrame
 from vinr_cli.model.compact.network import CompactPrepared, CompactVideoINR
 from vinr_cli.model.grid import Grid
 from vinr_cli.train.cache import Clip, build_cache, load_index
@@ -200,14 +201,14 @@ def test_a_stage_of_stills_trains_space_alone(cache: Path, tmp_path: Path) -> No
 def test_the_search_sees_nothing_of_what_space_learns() -> None:
     """With a front of its own, the pyramid does not change when the trunk's first layer does."""
     model, frame = network(), torch.rand(1, 3, 32, 32)
-    before = model.encode_frame(frame)
+    before: CompactFrame = model.frame(frame)
 
     model.frame.first.weight.data.mul_(0.5)
 
-    after = model.encode_frame(frame)
+    after: CompactFrame = model.frame(frame)
     assert all(torch.equal(a, b) for a, b in zip(before.pyramid, after.pyramid, strict=True))
     assert not torch.equal(before.trunk, after.trunk)
-    assert torch.equal(model.survey_frame(frame).seen, after.pyramid[-1])
+    assert torch.equal(model.frame.survey(frame).seen, after.pyramid[-1])
 
 
 def test_a_run_of_stills_leaves_weights_and_figures(cache: Path, tmp_path: Path) -> None:

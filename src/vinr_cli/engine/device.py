@@ -4,6 +4,7 @@ import torch
 
 from vinr_cli.engine.precision import automatic
 from vinr_cli.errors import DeviceError, UsageError
+from vinr_cli.model.videoinr import Network
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 """What `--precision` takes."""
@@ -48,12 +49,15 @@ def _cuda(name: str, index: int) -> torch.device:
     return torch.device("cuda", index)
 
 
-def choose_precision(name: str, device: torch.device) -> torch.dtype | None:
+def choose_precision(
+    name: str, device: torch.device, model: Network | None = None
+) -> torch.dtype | None:
     """Number format of what may run in half precision; `precision` says what that is.
 
     Args:
         name: auto (`precision.automatic`), fp32, bf16 or fp16.
         device: Where the network runs.
+        model: The network, on that device; without it `auto` knows nothing of its kernels.
 
     Returns:
         The autocast type, or None for plain float32.
@@ -66,7 +70,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype | None:
             "--precision", f"unknown precision {name!r}", f"Use {', '.join(PRECISIONS)}."
         )
     if name == "auto":
-        return automatic(device)
+        return automatic(device, model)
     return HALF.get(name)
 
 

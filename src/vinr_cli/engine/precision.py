@@ -28,21 +28,27 @@ Step = Literal["frame", "pair", "prepare", "render"]
 """A network's steps, as in `model.videoinr`; the survey of whole frames belongs to "pair"."""
 
 ON_CPU: frozenset[Step] = frozenset({"frame", "pair"})
-"""What half precision is used for on a CPU: the other steps have native kernels in float32."""
+"""What PyTorch's half precision is used for on a CPU: the other steps have native kernels in
+float32. Where a network has kernels that round (`Network.rounds_well`), bfloat16 means these in
+every step."""
 
 TENSOR_CORES = (7, 0)
 """Least compute capability of a CUDA device whose half precision is faster than float32."""
 
 
-def mixed(step: Step, device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
+def mixed(
+    step: Step, device: torch.device, dtype: torch.dtype | None, *, kernels: bool = False
+) -> torch.autocast:
     """The number format of a step's products, for a `with` statement.
 
     Args:
         step: What is done.
         device: Where.
         dtype: The format that was asked for; None is float32.
+        kernels: Whether the network has kernels for a CPU that round.
     """
-    used = dtype is not None and (device.type != "cpu" or step in ON_CPU)
+    everywhere = device.type != "cpu" or (kernels and dtype is torch.bfloat16)
+    used = dtype is not None and (everywhere or step in ON_CPU)
     return torch.autocast(
         device.type,
         dtype=dtype or torch.bfloat16,  # any that the device takes, where it is not used
@@ -51,12 +57,19 @@ def mixed(step: Step, device: torch.device, dtype: torch.dtype | None) -> torch.
     )
 
 
-def automatic(device: torch.device) -> torch.dtype | None:
+def automatic(device: torch.device, model: Network | None = None) -> torch.dtype | None:
     """The format that `auto` means on a device.
 
-    float16 where it is fast: it has three bits more than bfloat16, and what would be too large for
-    it is found out before a frame is written. Elsewhere float32.
+    On a GPU float16 where it is fast: it has three bits more than bfloat16, and what would be too
+    large for it is found out before a frame is written. On a CPU bfloat16 where the network has
+    kernels that round and agree with float32. Elsewhere float32.
+
+    Args:
+        device: Where.
+        model: What runs there; None knows no kernels.
     """
+    if device.type == "cpu" and model is not None and model.rounds_well():
+        return torch.bfloat16
     if device.type == "cuda" and torch.cuda.get_device_capability(device) >= TENSOR_CORES:
         return torch.float16
     return None

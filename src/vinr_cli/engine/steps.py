@@ -69,6 +69,7 @@ class Steps:
         self._device = next(model.parameters()).device
         self._tiling = tiling
         self._autocast = autocast
+        self._rounds = autocast is torch.bfloat16 and model.rounds_well()
         self._clock = clock
         self._survey: _Survey | None = None
 
@@ -161,4 +162,4 @@ class Steps:
 
     def _mixed(self, step: Step) -> torch.autocast:
         """A step's number format, for a `with` statement."""
-        return mixed(step, self._device, self._autocast)
+        return mixed(step, self._device, self._autocast, kernels=self._rounds)

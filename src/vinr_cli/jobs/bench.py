@@ -97,7 +97,6 @@ def run_bench(
         VinrError: as `upscale` does.
     """
     chosen = choose_device(device)
-    autocast = choose_precision(precision, chosen)
     with tempfile.TemporaryDirectory(prefix="vinr-bench-") as folder:
         source = Path(folder) / "clip.mp4"
         make_test_clip(source, frames=frames, size=size)
@@ -120,6 +119,7 @@ def run_bench(
     threads = {name: sum(stages[stage] for stage in part) for name, part in apart.items()}
     slowest = max(threads, key=lambda name: threads[name])
     network = load_model(model, chosen)
+    autocast = choose_precision(precision, chosen, network)
     times = measure_network(network, size[::-1], output[::-1], pairs=PAIRS, autocast=autocast)
     return BenchReport(
         source=size,

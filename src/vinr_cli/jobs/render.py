@@ -71,13 +71,14 @@ def open_workshop(plan: Plan, report: Reporter) -> Workshop:
     """
     spec, video = plan.spec, plan.media.video
     device = choose_device(spec.device)
-    autocast = choose_precision(spec.precision, device)
     if device.type == "cpu":
         keep_freed_memory()
     subject = str(spec.input)
     strength = None if plan.deblocking is None else plan.deblocking.strength
+    model = load_at(spec.model, device, strength)
+    autocast = choose_precision(spec.precision, device, model)
     renderer = renderer_for(
-        load_at(spec.model, device, strength),
+        model,
         (video.height, video.width),
         (plan.size[1], plan.size[0]),
         alpha=video.color.alpha,

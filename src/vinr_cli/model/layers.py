@@ -57,19 +57,22 @@ class Convolution(nn.Conv2d):
         outputs: Channels out.
         kernel: Side.
         stride: Step.
+
+    Attributes:
+        made: What was made of the weights.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride, kernel // 2)
-        self._made = _Made()
+        self.made = Made()
 
     def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
-        self._made = _Made()
+        self.made = Made()
         super()._load_from_state_dict(*args, **options)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle takes along: not what was made of the weights."""
-        return self.__dict__ | {"_made": _Made()}
+        return self.__dict__ | {"made": Made()}
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, N, H, W)."""
@@ -106,7 +109,7 @@ class Convolution(nn.Conv2d):
         weight = self.weight[:, : first.shape[1]]
         if usable(first, weight):
             shape, bias = first.shape, cast(Tensor, self.bias)
-            packed = self._made.of(
+            packed = self.made.of(
                 self.weight, shape[1], lambda: pack_weight(weight, shape, self.stride)
             )
             side, stride = self.kernel_size[0], self.stride
@@ -137,7 +140,7 @@ class Convolution(nn.Conv2d):
     ) -> Tensor:
         maps = [first] if second is None else [first, second]
         weight, bias = self.weight, cast(Tensor, self.bias)
-        packed = self._made.of(
+        packed = self.made.of(
             weight, kernels, lambda: kernels.pack_convolution(weight.detach().contiguous())
         )
         size = self.in_channels, self.out_channels
@@ -145,7 +148,7 @@ class Convolution(nn.Conv2d):
         return out.permute(0, 3, 1, 2)
 
 
-class _Made:
+class Made:
     """What was made of a weight, made anew whenever the weight has changed."""
 
     def __init__(self) -> None:
@@ -154,8 +157,7 @@ class _Made:
 
     def of(self, weight: Tensor, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
         """What `make` makes of the weight as it is now; `key` tells it from other such things."""
-        # Autograd counts changes, except of what was made in inference mode.
-        state = weight.data_ptr(), 0 if weight.is_inference() else weight._version
+        state = state_of(weight)
         if self._state != state:
             self._state, self._kept = state, {}
         kept = self._kept  # another thread may begin anew at the same time
@@ -163,6 +165,14 @@ class _Made:
         if made is None:
             made = kept[key] = make()
         return made
+
+
+def state_of(x: Tensor) -> tuple[int, int]:
+    """What tells a tensor from itself before a change.
+
+    Autograd counts changes, except of what was made in inference mode.
+    """
+    return x.data_ptr(), 0 if x.is_inference() else x._version
 
 
 def convolve(

@@ -113,6 +113,13 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
 
+    def rounds_well(self) -> bool:
+        """Whether it has kernels for this CPU that may round, which agree with float32.
+
+        Then autocast of bfloat16 means these kernels in every step; tried once.
+        """
+        return False
+
     # -- the first of five steps ----------------------------------------------------------------
 
     def encode_frame(self, frame: Tensor) -> FrameFeatures:

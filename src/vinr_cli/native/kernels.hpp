@@ -25,7 +25,7 @@ struct Layer {
 
 // Time INR, see TimeINR in model/compact/motion.py. Maps are channels last.
 struct TimeJob {
-    const float* state;   // (pixels, hidden): first layer without its time part
+    const void* state;    // a map of Numbers: first layer without its time part
     const float* motion;  // (2, pixels)
     const float* shift;   // (hidden): what the time adds to the first layer
     Layer middle;         // hidden -> hidden
@@ -37,7 +37,8 @@ struct TimeJob {
 
 // Decoder on a grid, see CompactVideoINR._render_rows in model/compact/network.py.
 struct RenderJob {
-    const float* canvas[2];  // (lr_height, lr_width, factor_y, factor_x, channels)
+    const void* canvas[2];   // (lr_height, lr_width, factor_y, factor_x, channels) of float or, where
+    int32_t half;            // this is not 0, of float16
     const float* motion;     // (lr_height, lr_width, kLane), from TimeJob
     const float* rows;       // (height): LR positions
     const float* cols;       // (width)
@@ -50,15 +51,145 @@ struct RenderJob {
     float* out;              // (3, height, width)
 };
 
+// ---- chains: maps made row by row ----------------------------------------------------------------
+
+// A chain is a list of steps. A step's rows are kept in a ring of a few rows as long as others read
+// them, so that what lies between the first and the last map never reaches the memory. What rows and
+// maps are made of, a Number, is a build's own: bfloat16 where tiles multiply it, else float. A pixel
+// of a map takes a multiple of kPad Numbers; what is padding is zero.
+
+constexpr int kMostSteps = 64;
+constexpr int kPad = 16;
+
+enum Kind : int32_t {
+    kFrame,     // a frame's colours
+    kMap,       // a map that is there already
+    kApproach,  // two frames brought to their middle, see ApproachJob
+    kConv,      // a convolution, a leaky ReLU, a sum
+    kKeep,      // rows of another step, written to a map
+};
+
+// Where a convolution's results go.
+enum Form : int32_t {
+    kRows,     // to a ring
+    kNumbers,  // to a map (height, width, padded channels) of Numbers
+    kHalves,   // to (height, width, channels) of float16
+    kSingles,  // the same of float
+    kKeys,     // to a map of float, each pixel scaled to unit length
+    kMoves,    // two channels, added to (2, height, width) of float
+};
+
 // Bicubic enlargement added to the first three channels of a canvas.
 struct EnlargeJob {
-    const float* frame;         // (3, lr_height, lr_width)
-    float* canvas;              // as in RenderJob
+    const float* frame;         // (3, frame_height, frame_width), continued by its last pixels
     const int32_t* row_start;   // (lr_height * factor_y): first tap
     const float* row_weight;    // (lr_height * factor_y, kTaps)
     const int32_t* col_start;
     const float* col_weight;
-    int32_t lr_height, lr_width, factor_y, factor_x, channels;
+    int32_t frame_height, frame_width, factor_y, factor_x, channels;
+};
+
+// What a level of the motion search sees, see MotionSearch in model/compact/search.py. Per pixel:
+// both frames' features and colours at the ends of the motion, the coarser level's state, the cosines
+// of all displacements, the motion. The order is that of `channels_of` in native/library.py.
+struct ApproachJob {
+    const float* keys[2];    // maps of unit vectors, or null
+    const void* seen[2];     // maps of features
+    const void* state;       // a map of half the size, enlarged, or null
+    const float* frame[2];   // (3, frame_height, frame_width), continued by its last pixels, or null
+    const float* motion;     // (2, height, width), x and y, or null: standing still
+    float* moved;            // (2, height, width): the motion and the keys' displacement
+    int32_t key_channels, seen_channels, state_channels, frame_height, frame_width;
+    int32_t radius;          // of the displacements
+    float sharpness;         // of their softmax
+};
+
+struct Step {
+    int32_t kind, form;
+    int32_t from, plus;               // steps whose rows are read, or added at the end; -1: none
+    int32_t height, width, channels;  // of what is made
+    int32_t side, stride;             // of a convolution
+    float slope;                      // of its leaky ReLU, in [0, 1]
+    const float* packed;              // from vinr_pack_step
+    const void* source;               // kFrame: (3, frame_height, frame_width); kMap: a map
+    int32_t frame_height, frame_width;
+    const ApproachJob* approach;
+    const EnlargeJob* colours;        // added to kHalves or kSingles, or null
+    void* out;                        // what is written, but for kRows
+};
+
+struct ChainJob {
+    const Step* steps;  // each after those that it reads
+    int32_t count;
+};
+
+// Rows [begin, begin + count) of a step.
+struct Move {
+    int32_t step, begin, count;
+};
+
+// A step's rows in a thread's memory: row y lies at place y % capacity.
+struct Ring {
+    int64_t offset, row_bytes;
+    int32_t capacity;
+    int32_t own_begin, own_end;  // rows of the map that this thread writes
+};
+
+// What one thread does of a chain, made by the dispatcher.
+struct Band {
+    const Move* moves;
+    int64_t count;
+    Ring rings[kMostSteps];
+    int64_t none, none_bytes;     // a row of zeros, as long as the longest
+    int64_t work[kMostSteps];     // where a step's own memory lies
+    int64_t cleared;              // bytes that must be zero at the beginning
+};
+
+// ---- small maps of the motion search -------------------------------------------------------------
+
+// Features and keys at half the size: the mean of 2x2 pixels, keys scaled to unit length again.
+struct HalveJob {
+    const float* keys;
+    const void* seen;
+    float* half_keys;
+    void* half_seen;
+    int32_t key_channels, seen_channels, height, width;  // of the halves
+};
+
+// Twice the size and twice the motion, bilinear.
+struct EnlargeMotionJob {
+    const float* motion;  // (2, height / 2, width / 2)
+    float* out;           // (2, height, width)
+    int32_t height, width;
+};
+
+// The mean cosine of 3x3 pixels' keys, both frames brought to the middle.
+struct MatchJob {
+    const float* keys[2];
+    const float* motion;  // (2, height, width) or null
+    float* fit;           // (height, width)
+    int32_t key_channels, height, width;
+};
+
+// The neighbourhood's motion, weighted by how well it fits.
+struct MeanJob {
+    const float* motion;
+    const float* fit;
+    float* out;
+    float sharpness;
+    int32_t side, height, width;
+};
+
+// From one motion to another, and from one state to another, by how much better it fits.
+struct MixJob {
+    const float* motion[2];  // (2, pixels); the first may be null: zero
+    const float* fit[2];
+    const void* state[2];    // maps or null
+    float* out;
+    void* out_state;
+    float sharpness, bias;
+    int32_t state_channels;
+    int64_t pixels;
 };
 
 // ---- the published network ----------------------------------------------------------------------
@@ -142,15 +273,17 @@ struct DeformJob {
     float* out;
 };
 
-// Made once per job by the dispatcher, read by all threads.
-struct Packed {
-    float* weight[3];        // layers in blocks of columns, see pack() in layers.hpp
-    float* bias[3];
-    const int64_t* line;     // start of a canvas row
-    const int32_t* column;   // start of a canvas column within its row
+// Where the output's columns lie, made once per job by the dispatcher; padded to whole blocks.
+struct Columns {
+    const float* place;                        // LR position
+    const int32_t *left, *right;               // LR pixels of the motion
+    const float* share;                        // of the right one
+    const int32_t *still_left, *still_right;   // elements of a canvas row
+    const float* still_share;
+    bool still_whole;                          // all these shares are 0
 };
 
-// The same of sine networks: `first` is of the layers before the first sum.
+// Packed weights of sine networks: `first` is of the layers before the first sum.
 struct PackedSines {
     float* weight[2][kDeepest];
     float* bias[2][kDeepest];
@@ -160,9 +293,33 @@ struct PackedSines {
 
 // One build's entry points: units [begin, end) of a job, with a thread's own scratch memory.
 struct CompactKernels {
-    void (*time)(const TimeJob&, const Packed&, int64_t begin, int64_t end, float* scratch);
-    void (*render)(const RenderJob&, const Packed&, int64_t begin, int64_t end, float* scratch);
-    void (*enlarge)(const EnlargeJob&, const Packed&, int64_t begin, int64_t end, float* scratch);
+    int together;  // pixels that go through the layers together
+    int64_t (*time_floats)(const TimeJob&);  // of packed weights
+    void (*pack_time)(const TimeJob&, float* packed);
+    void (*time)(const TimeJob&, const float* packed, int64_t begin, int64_t end, float* scratch);
+    int64_t (*render_floats)(const RenderJob&);
+    void (*pack_render)(const RenderJob&, float* packed);
+    void (*render)(const RenderJob&, const float* packed, const Columns&, int64_t begin,
+                   int64_t end, float* scratch);
+};
+
+struct ChainKernels {
+    int splits;  // whether what is too coarse for a Number comes as a sum of two
+    int (*unit)(const ChainJob&, int step);           // rows that are made together
+    int64_t (*row_bytes)(const ChainJob&, int step);  // of a ring; 0: it has none
+    int64_t (*work_bytes)(const ChainJob&, int step);
+    int64_t (*step_floats)(int inputs, int outputs, int side, int stride);
+    void (*pack_step)(const float* weight, const float* bias, int inputs, int outputs, int side,
+                      int stride, float* out);
+    void (*run)(const ChainJob&, const Band&, float* scratch);
+};
+
+struct SearchKernels {
+    void (*halve)(const HalveJob&, int64_t begin, int64_t end);
+    void (*enlarge)(const EnlargeMotionJob&, int64_t begin, int64_t end);
+    void (*match)(const MatchJob&, int64_t begin, int64_t end, float* scratch);
+    void (*mean)(const MeanJob&, int64_t begin, int64_t end, float* scratch);
+    void (*mix)(const MixJob&, int64_t begin, int64_t end);
 };
 
 struct PublishedKernels {

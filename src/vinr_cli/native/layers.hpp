@@ -94,8 +94,8 @@ inline void layer(const Layer& l, const float* w, const float* bias, const float
     multiply<AFTER, ADD, PITCH>(kBlock, l.inputs, l.outputs, l.inputs, w, bias, x, pitch, y, out_pitch);
 }
 
-template <class T>
-inline T mix(T a, T b, float share) {
+template <class T, class S>
+inline T mix(T a, T b, S share) {
     return a + (b - a) * share;
 }
 

@@ -1,16 +1,17 @@
 """The compiled kernels: found, checked, and called through `ctypes`.
 
 Structures and functions are those of `kernels.hpp` and `dispatch.cpp`. ``VINR_NATIVE=0`` in the
-environment turns the kernels off; ``VINR_NATIVE=avx2`` (or avx512, baseline) asks for one build of
-them. A call takes as many threads as PyTorch would and holds no lock of the interpreter.
+environment turns the kernels off; ``VINR_NATIVE=avx2`` (or amx, avx512, baseline) asks for one
+build of them. A call takes as many threads as PyTorch would and holds no lock of the interpreter.
 """
 
 import ctypes
 import math
 import os
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64
-from dataclasses import dataclass
+from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64, c_void_p
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cache
 
 import numpy as np
@@ -21,7 +22,7 @@ from vinr_cli.native.presence import LIBRARY as LIBRARY  # noqa: PLC0414 - part 
 from vinr_cli.native.presence import OFF
 from vinr_cli.native.presence import SWITCH as SWITCH  # noqa: PLC0414 - and this, too
 
-ABI = 2
+ABI = 3
 LANE = 16
 """Floats of a pixel of motion (kernels.hpp: kLane)."""
 
@@ -34,14 +35,28 @@ TAPS = 6
 BROADEST = 256
 """Channels of a sine layer at most (kernels.hpp: kBroadest)."""
 
-ALIGNMENT = 16
-"""Floats of a cache line."""
+LINE = 64
+"""Bytes of a cache line."""
 
 DEEPEST = 4
 """Layers of a sine network after its first (kernels.hpp: kDeepest)."""
 
+BUILDS = 4
+"""How many builds there are (dispatch.cpp: supported)."""
+
+PAD = 16
+"""What channels of a chain's maps are padded to, with zeros (kernels.hpp: kPad)."""
+
+MOST_STEPS = 64
+"""Of a chain (kernels.hpp: kMostSteps)."""
+
+NO_STEP = -1
+"""Stands for a step that there is not."""
+
 Floats = POINTER(c_float)
 Ints = POINTER(c_int32)
+TwoFloats = Floats * 2
+TwoAddresses = c_void_p * 2
 
 
 class Layer(Structure):
@@ -59,7 +74,7 @@ class TimeJob(Structure):
     """The time INR on all LR pixels."""
 
     _fields_ = (
-        ("state", Floats),
+        ("state", c_void_p),
         ("motion", Floats),
         ("shift", Floats),
         ("middle", Layer),
@@ -74,7 +89,8 @@ class RenderJob(Structure):
     """The decoder on a grid."""
 
     _fields_ = (
-        ("canvas", Floats * 2),
+        ("canvas", TwoAddresses),
+        ("half", c_int32),
         ("motion", Floats),
         ("rows", Floats),
         ("cols", Floats),
@@ -98,21 +114,155 @@ class RenderJob(Structure):
     )
 
 
+class Kind(IntEnum):
+    """What a step of a chain does."""
+
+    FRAME = 0
+    MAP = 1
+    APPROACH = 2
+    CONVOLUTION = 3
+    KEEP = 4
+
+
+class Form(IntEnum):
+    """Where a convolution's results go: see Form in kernels.hpp."""
+
+    ROWS = 0
+    NUMBERS = 1
+    HALVES = 2
+    SINGLES = 3
+    KEYS = 4
+    MOVES = 5
+
+
 class EnlargeJob(Structure):
     """The bicubic enlargement added to a canvas."""
 
     _fields_ = (
         ("frame", Floats),
-        ("canvas", Floats),
         ("row_start", Ints),
         ("row_weight", Floats),
         ("col_start", Ints),
         ("col_weight", Floats),
-        ("lr_height", c_int32),
-        ("lr_width", c_int32),
+        ("frame_height", c_int32),
+        ("frame_width", c_int32),
         ("factor_y", c_int32),
         ("factor_x", c_int32),
         ("channels", c_int32),
+    )
+
+
+class ApproachJob(Structure):
+    """What a level of the motion search sees."""
+
+    _fields_ = (
+        ("keys", TwoFloats),
+        ("seen", TwoAddresses),
+        ("state", c_void_p),
+        ("frame", TwoFloats),
+        ("motion", Floats),
+        ("moved", Floats),
+        ("key_channels", c_int32),
+        ("seen_channels", c_int32),
+        ("state_channels", c_int32),
+        ("frame_height", c_int32),
+        ("frame_width", c_int32),
+        ("radius", c_int32),
+        ("sharpness", c_float),
+    )
+
+
+class Step(Structure):
+    """A step of a chain."""
+
+    _fields_ = (
+        ("kind", c_int32),
+        ("form", c_int32),
+        ("source_step", c_int32),
+        ("plus", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+        ("channels", c_int32),
+        ("side", c_int32),
+        ("stride", c_int32),
+        ("slope", c_float),
+        ("packed", Floats),
+        ("source", c_void_p),
+        ("frame_height", c_int32),
+        ("frame_width", c_int32),
+        ("approach", POINTER(ApproachJob)),
+        ("colours", POINTER(EnlargeJob)),
+        ("out", c_void_p),
+    )
+
+
+class ChainJob(Structure):
+    """Maps made row by row."""
+
+    _fields_ = (("steps", POINTER(Step)), ("count", c_int32))
+
+
+class HalveJob(Structure):
+    """Features and keys at half the size."""
+
+    _fields_ = (
+        ("keys", Floats),
+        ("seen", c_void_p),
+        ("half_keys", Floats),
+        ("half_seen", c_void_p),
+        ("key_channels", c_int32),
+        ("seen_channels", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+    )
+
+
+class EnlargeMotionJob(Structure):
+    """A motion at twice the size."""
+
+    _fields_ = (("motion", Floats), ("out", Floats), ("height", c_int32), ("width", c_int32))
+
+
+class MatchJob(Structure):
+    """How well keys agree."""
+
+    _fields_ = (
+        ("keys", TwoFloats),
+        ("motion", Floats),
+        ("fit", Floats),
+        ("key_channels", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+    )
+
+
+class MeanJob(Structure):
+    """The neighbourhood's motion."""
+
+    _fields_ = (
+        ("motion", Floats),
+        ("fit", Floats),
+        ("out", Floats),
+        ("sharpness", c_float),
+        ("side", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+    )
+
+
+class MixJob(Structure):
+    """From one motion to a better one."""
+
+    _fields_ = (
+        ("motion", TwoFloats),
+        ("fit", TwoFloats),
+        ("state", TwoAddresses),
+        ("out", Floats),
+        ("out_state", c_void_p),
+        ("sharpness", c_float),
+        ("bias", c_float),
+        ("state_channels", c_int32),
+        ("pixels", c_int64),
     )
 
 
@@ -235,12 +385,19 @@ class Kernels:
     """The library and the build of the kernels that is used.
 
     Attributes:
-        name: avx512, avx2 or baseline.
+        name: amx, avx512, avx2 or baseline.
+        half: Whether they may round: bfloat16 in products where the processor has tiles for it,
+            float16 in canvases. Else all is float32.
     """
 
     name: str
     _index: int
     _library: ctypes.CDLL
+    half: bool = False
+
+    def rounding(self) -> "Kernels | None":
+        """The same build with `half`, if it has such kernels."""
+        return replace(self, half=True) if self._library.vinr_halves(self._index) else None
 
     def run(self, job: Structure) -> None:
         """Do a job, on as many threads as PyTorch would take.
@@ -249,8 +406,50 @@ class Kernels:
             MemoryError: no memory for the threads' scratch.
         """
         name = JOBS[type(job)]
-        if getattr(self._library, name)(ctypes.byref(job), self._index, torch.get_num_threads()):
+        threads = torch.get_num_threads()
+        if getattr(self._library, name)(ctypes.byref(job), self._index, self.half, threads):
             raise MemoryError(f"{name}: out of memory")
+
+    @property
+    def splits(self) -> bool:
+        """Whether what is too coarse for a map's numbers comes as a sum of two."""
+        return bool(self._library.vinr_splits(self._index, self.half))
+
+    @property
+    def numbers(self) -> torch.dtype:
+        """What a chain's maps are made of."""
+        return torch.bfloat16 if self.splits else torch.float32
+
+    def map(self, height: int, width: int, channels: int) -> Tensor:
+        """Memory for a chain's map: (height, width, padded channels) of `numbers`.
+
+        Raises:
+            MemoryError: no memory for it.
+        """
+        return memory(self.numbers, height, width, padded(channels))
+
+    def pack_step(self, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
+        """A convolution's weight and bias as `Step` wants them.
+
+        Args:
+            weight: (N, C, side, side), float32, contiguous; C in the order of the numbers that the
+                step reads of a pixel, padding included.
+            bias: (N,), float32, contiguous.
+            stride: Of the convolution.
+
+        Returns:
+            Of one dimension; for these kernels alone.
+
+        Raises:
+            MemoryError: no memory for it.
+        """
+        outputs, inputs, side = weight.shape[:3]
+        place = inputs, outputs, side, stride
+        packed = empty(self._library.vinr_step_floats(*place, self._index, self.half))
+        self._library.vinr_pack_step(
+            floats(weight), floats(bias), *place, floats(packed), self._index, self.half
+        )
+        return packed
 
     def pack_convolution(self, weight: Tensor) -> Tensor:
         """A 3x3 convolution's weight as `ConvJob` wants it.
@@ -274,7 +473,12 @@ class Kernels:
 JOBS: dict[type[Structure], str] = {
     TimeJob: "vinr_time",
     RenderJob: "vinr_render",
-    EnlargeJob: "vinr_enlarge",
+    ChainJob: "vinr_chain",
+    HalveJob: "vinr_halve",
+    EnlargeMotionJob: "vinr_enlarge_motion",
+    MatchJob: "vinr_match",
+    MeanJob: "vinr_mean",
+    MixJob: "vinr_mix",
     FieldJob: "vinr_field",
     PaintJob: "vinr_paint",
     ConvJob: "vinr_conv",
@@ -293,11 +497,25 @@ def kernels_for(*tensors: Tensor) -> Kernels | None:
     return kernels() if plain(*tensors) else None
 
 
+def kernels_that_may_round(*tensors: Tensor) -> Kernels | None:
+    """The kernels, if they can work on these: rounding ones under autocast of bfloat16."""
+    if not _single(*tensors) or torch.is_grad_enabled():
+        return None
+    found = kernels()
+    if found is None or not torch.is_autocast_enabled("cpu"):
+        return found
+    return found.rounding() if torch.get_autocast_dtype("cpu") is torch.bfloat16 else None
+
+
+def _single(*tensors: Tensor) -> bool:
+    return all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)
+
+
 def plain(*tensors: Tensor) -> bool:
     """Whether these are float32 on a CPU, and neither gradients nor autocast are on."""
     if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return False
-    return all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)
+    return _single(*tensors)
 
 
 @cache
@@ -308,7 +526,7 @@ def _choose(wish: str) -> Kernels | None:
     library = _open()
     if library is None:
         return None
-    for index in range(3):
+    for index in range(BUILDS):
         name = library.vinr_build(index)
         if name is not None and wish in ("", "1", name.decode()):
             return Kernels(name.decode(), index, library)
@@ -329,12 +547,25 @@ def _open() -> ctypes.CDLL | None:
     for job, name in JOBS.items():
         function = getattr(library, name)
         function.restype = c_int
-        function.argtypes = [POINTER(job), c_int, c_int]
+        function.argtypes = [POINTER(job), c_int, c_int, c_int]
+    for name, result, arguments in (
+        ("halves", c_int, [c_int]),
+        ("splits", c_int, [c_int, c_int]),
+        ("step_floats", c_int64, [c_int] * 6),
+        ("pack_step", None, [Floats, Floats, *[c_int] * 4, Floats, c_int, c_int]),
+    ):
+        function = getattr(library, f"vinr_{name}")
+        function.restype, function.argtypes = result, arguments
     library.vinr_conv_floats.restype = c_int64
     library.vinr_conv_floats.argtypes = [c_int, c_int, c_int]
     library.vinr_pack_conv.restype = None
     library.vinr_pack_conv.argtypes = [Floats, c_int, c_int, Floats, c_int]
     return library
+
+
+def padded(channels: int) -> int:
+    """Numbers of a pixel in a chain's map of this many channels."""
+    return -(-channels // PAD) * PAD
 
 
 def empty(*shape: int) -> Tensor:
@@ -344,10 +575,15 @@ def empty(*shape: int) -> Tensor:
     next one of the same size (it looks for a larger one), so that a network's maps piled up (1.5
     instead of 1.0 GB for 180x320 frames).
     """
-    count = math.prod(shape)
-    memory = np.empty(count + ALIGNMENT, np.float32)
-    skipped = -(memory.ctypes.data // memory.itemsize) % ALIGNMENT
-    return torch.from_numpy(memory[skipped : skipped + count]).view(shape)
+    return memory(torch.float32, *shape)
+
+
+def memory(dtype: torch.dtype, *shape: int) -> Tensor:
+    """As `empty`, for numbers of any kind."""
+    size = math.prod(shape) * dtype.itemsize
+    block = np.empty(size + LINE, np.uint8)
+    skipped = -block.ctypes.data % LINE
+    return torch.from_numpy(block[skipped : skipped + size]).view(dtype).view(shape)
 
 
 def floats(x: Tensor) -> "ctypes._Pointer[c_float]":
@@ -359,6 +595,17 @@ def floats(x: Tensor) -> "ctypes._Pointer[c_float]":
     if x.dtype != torch.float32 or x.device.type != "cpu" or not x.is_contiguous():
         raise ValueError(f"expected contiguous float32 on the CPU, got {x.dtype} on {x.device}")
     return ctypes.cast(x.data_ptr(), Floats)
+
+
+def address(x: Tensor) -> int:
+    """A tensor's memory, whatever it is made of; the caller keeps the tensor.
+
+    Raises:
+        ValueError: not contiguous on the CPU.
+    """
+    if x.device.type != "cpu" or not x.is_contiguous():
+        raise ValueError(f"expected contiguous memory on the CPU, got {x.dtype} on {x.device}")
+    return x.data_ptr()
 
 
 def ints(x: Tensor) -> "ctypes._Pointer[c_int32]":

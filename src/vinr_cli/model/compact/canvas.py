@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
+from vinr_cli.model.compact.chain import ordered, plain_order
 from vinr_cli.model.compact.frame import CompactFrame
 from vinr_cli.model.compact.fused import FusedCanvas, paint
+from vinr_cli.model.compact.fused_frame import FusedFrame
 from vinr_cli.model.compact.layers import bias_of
 from vinr_cli.model.compact.triton_render import paint as paint_cells
 from vinr_cli.model.config import CompactConfig
-from vinr_cli.model.layers import conv
+from vinr_cli.model.layers import conv, state_of
 from vinr_cli.native.library import Kernels
 
 
@@ -110,10 +112,27 @@ class SpaceINR(nn.Module):
         )
         return added + enlarged
 
-    def fused(self, kernels: Kernels, frame: CompactFrame, factors: tuple[int, int]) -> FusedCanvas:
+    def fused(self, kernels: Kernels, frame: FusedFrame, factors: tuple[int, int]) -> FusedCanvas:
         """The same canvas as `forward` gives, for the native kernels."""
-        weight, bias = self._folded(factors)
-        return paint(kernels, frame.trunk, frame.padded, weight=weight, bias=bias, factors=factors)
+        layer = self.coefficients
+
+        def pack() -> Tensor:
+            weight, bias = self._folded(factors)
+            weight = weight.transpose(0, 1).flatten(0, 1)
+            order = plain_order(layer.in_channels)
+            return kernels.pack_step(ordered(weight, order), bias.t().flatten(), 1)
+
+        key = "canvas", kernels, factors, state_of(bias_of(layer))
+        packed = layer.made.of(layer.weight, key, pack)
+        return FusedCanvas(
+            tuple(
+                paint(
+                    kernels, maps.trunk, picture, packed=packed, width=layer.in_channels,
+                    channels=self.channels, factors=factors,
+                )
+                for maps, picture in zip(frame.maps, frame.frame, strict=True)
+            )
+        )  # fmt: skip
 
     def cells(self, frame: CompactFrame, factors: tuple[int, int]) -> Tensor:
         """The same canvas, for the Triton kernel."""

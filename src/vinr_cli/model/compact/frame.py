@@ -11,7 +11,7 @@ from vinr_cli.model.compact.fused import FusedCanvas
 from vinr_cli.model.compact.layers import ResidualBlock, Stack, Standardise
 from vinr_cli.model.config import CompactConfig
 from vinr_cli.model.grid import Grid
-from vinr_cli.model.layers import SLOPE, conv
+from vinr_cli.model.layers import SLOPE, Convolution, conv
 from vinr_cli.model.videoinr import FrameFeatures
 
 PYRAMID_STRIDE = 8
@@ -86,10 +86,12 @@ class FrameEncoder(nn.Module):
 
     def forward(self, frame: Tensor) -> CompactFrame:
         """(B, 3, H, W) to its features."""
-        padded = self._padded(frame).contiguous(memory_format=torch.channels_last)
+        padded = self.padded(frame).contiguous(memory_format=torch.channels_last)
         first = self.first.run(padded, slope=SLOPE)
         trunk = self.trunk(first)
-        levels, keys = self._pyramid(first if self.front is None else self._front(padded))
+        levels, keys = self._pyramid(
+            first if self.front is None else self.front.run(padded, slope=SLOPE)
+        )
         return CompactFrame(frame, padded, trunk, self.fine(trunk), tuple(levels), tuple(keys))
 
     def detail(self, frame: Tensor) -> Tensor:
@@ -97,20 +99,21 @@ class FrameEncoder(nn.Module):
         trunk: Tensor = self.trunk(self.first.run(frame, slope=SLOPE))
         return trunk
 
-    def _front(self, padded: Tensor) -> Tensor:
-        """What the pyramid begins with; (B, 3, Hp, Wp) to (B, front or width, Hp, Wp)."""
-        return (self.front or self.first).run(padded, slope=SLOPE)
+    @property
+    def beginning(self) -> Convolution:
+        """The layer that the pyramid begins with: its own, or the trunk's first."""
+        return self.first if self.front is None else self.front
 
     def survey(self, frame: Tensor) -> SurveyedFrame:
         """(B, 3, H, W) to its coarsest features alone, those of `forward`, in bands of rows."""
-        padded = self._padded(frame)
+        padded = self.padded(frame)
         height, width = padded.shape[-2:]
         band = max(1, SURVEY_PIXELS // (width * self.stride)) * self.stride
         seen, keys = [], []
         for top in range(0, height, band):
             begin, end = max(0, top - SURVEY_HALO), min(height, top + band + SURVEY_HALO)
             rows = padded[:, :, begin:end].contiguous(memory_format=torch.channels_last)
-            levels, found = self._pyramid(self._front(rows))
+            levels, found = self._pyramid(self.beginning.run(rows, slope=SLOPE))
             kept = slice(
                 (top - begin) // PYRAMID_STRIDE, (min(top + band, height) - begin) // PYRAMID_STRIDE
             )
@@ -118,7 +121,7 @@ class FrameEncoder(nn.Module):
             keys.append(found[-1][:, :, kept])
         return SurveyedFrame(torch.cat(seen, 2), torch.cat(keys, 2))
 
-    def _padded(self, frame: Tensor) -> Tensor:
+    def padded(self, frame: Tensor) -> Tensor:
         """The frame, padded at the bottom and right to whole cells of the coarsest octave."""
         height, width = frame.shape[-2:]
         pad = (-width % self.stride, -height % self.stride)

@@ -13,10 +13,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from vinr_cli.model.compact.chain import Chain
 from vinr_cli.model.config import CompactConfig
-from vinr_cli.model.layers import convolve
 from vinr_cli.model.videoinr import Prepared
 from vinr_cli.native import library as native
+
+OTHER_STEPS = 20
+"""Steps of a frame's chain beside two for each block."""
 
 CHANNELS = range(4, native.LANE + 1)
 """Channels that a canvas may have."""
@@ -28,25 +31,44 @@ MOST_COLUMNS = 2**31
 """Floats of a line of cells: their places are 32-bit integers."""
 
 
-@dataclass(frozen=True, eq=False)
-class FusedCanvas:
-    """A frame's canvas, cell by cell.
+class Moves:
+    """A pair's maps for the native kernels; no dataclass, so that nothing makes them float32.
 
     Attributes:
-        cells: (B, Hp, Wp, fy, fx, canvas), contiguous; the first three channels are RGB.
+        kernels: What made them, and what alone understands them.
+        motion: (2, Hp, Wp), float32, as in `motion.CompactFeatures`.
+        state: The time INR's first layer without its time part, a map of `hidden` channels.
     """
 
-    cells: Tensor
+    def __init__(self, kernels: native.Kernels, motion: Tensor, state: Tensor) -> None:
+        self.kernels, self.motion, self.state = kernels, motion, state
+
+
+class FusedCanvas:
+    """A frame's canvas, cell by cell; no dataclass, so that nothing makes it float32.
+
+    Attributes:
+        cells: Of each frame of the batch, (Hp, Wp, fy, fx, canvas), contiguous, float32 or float16;
+            the first three channels are RGB.
+    """
+
+    def __init__(self, cells: tuple[Tensor, ...]) -> None:
+        self.cells = cells
 
 
 @dataclass(frozen=True, eq=False)
 class FusedPrepared(Prepared):
-    """A pair on an output grid, for the native kernels; fields as those of `CompactPrepared`."""
+    """A pair on an output grid, for the native kernels; fields as those of `CompactPrepared`.
+
+    Attributes:
+        moves: Of each pair of the batch .
+    """
 
     canvases: tuple[FusedCanvas, FusedCanvas]
     rows: Tensor
     cols: Tensor
     shrink: tuple[Tensor | None, Tensor | None]
+    moves: tuple[Moves, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +89,8 @@ class Blend:
 def available(config: CompactConfig, *tensors: Tensor) -> native.Kernels | None:
     """The kernels, if they can do this.
 
-    They know float32 on a CPU, without gradients or autocast, and bounded widths.
+    They know float32 on a CPU, without gradients, and bounded widths. Under autocast of bfloat16
+    they may round.
 
     Args:
         config: Of the network.
@@ -77,48 +100,52 @@ def available(config: CompactConfig, *tensors: Tensor) -> native.Kernels | None:
         config.canvas in CHANNELS
         and max(config.hidden, config.decoder_hidden) <= native.WIDEST
         and 6 + config.motion_features <= native.LANE
+        and 2 * config.blocks + OTHER_STEPS <= native.MOST_STEPS
     )
-    return native.kernels_for(*tensors) if fits else None
+    return native.kernels_that_may_round(*tensors) if fits else None
 
 
 def paint(
-    kernels: native.Kernels, trunk: Tensor, frame: Tensor, *, weight: Tensor, bias: Tensor,
-    factors: tuple[int, int],
-) -> FusedCanvas:  # fmt: skip
+    kernels: native.Kernels, trunk: Tensor, picture: Tensor, *, packed: Tensor, width: int,
+    channels: int, factors: tuple[int, int],
+) -> Tensor:  # fmt: skip
     """A canvas: one convolution and the bicubic enlargement.
 
     Args:
         kernels: From `available`.
-        trunk: (B, width, Hp, Wp).
-        frame: (B, 3, Hp, Wp), RGB.
-        weight: (canvas, fy·fx, width, 3, 3), the cosines folded in.
-        bias: (canvas, fy·fx).
+        trunk: A map of the chain, (Hp, Wp, width).
+        picture: (3, H, W), RGB, float32.
+        packed: Weight and bias of the convolution, the cosines folded in.
+        width: Channels of the trunk.
+        channels: Of the canvas.
         factors: (fy, fx).
+
+    Returns:
+        (Hp, Wp, fy, fx, canvas), float16 where the kernels may round.
     """
-    kernel = weight.transpose(0, 1).flatten(0, 1).contiguous()
-    packed, offset = kernels.pack_convolution(kernel), bias.t().flatten()
-    cells = convolve(kernels, [trunk], packed, offset, size=(kernel.shape[1], kernel.shape[0]))
-    batch, height, width, _ = cells.shape
-    cells = cells.view(batch, height, width, *factors, weight.shape[0])
+    height, across = trunk.shape[:2]
+    kind = torch.float16 if kernels.half else torch.float32
+    cells = native.memory(kind, height, across, *factors, channels)
     row_start, row_weight = cubic_taps(height, factors[0])
-    col_start, col_weight = cubic_taps(width, factors[1])
-    for canvas, picture in zip(cells, frame.float().contiguous(), strict=True):
-        kernels.run(
-            native.EnlargeJob(
-                frame=native.floats(picture),
-                canvas=native.floats(canvas),
-                row_start=native.ints(row_start),
-                row_weight=native.floats(row_weight),
-                col_start=native.ints(col_start),
-                col_weight=native.floats(col_weight),
-                lr_height=height,
-                lr_width=width,
-                factor_y=factors[0],
-                factor_x=factors[1],
-                channels=weight.shape[0],
-            )
-        )
-    return FusedCanvas(cells)
+    col_start, col_weight = cubic_taps(across, factors[1])
+    picture = picture.contiguous()
+    colours = native.EnlargeJob(
+        frame=native.floats(picture),
+        row_start=native.ints(row_start),
+        row_weight=native.floats(row_weight),
+        col_start=native.ints(col_start),
+        col_weight=native.floats(col_weight),
+        frame_height=picture.shape[1],
+        frame_width=picture.shape[2],
+        factor_y=factors[0],
+        factor_x=factors[1],
+        channels=channels,
+    )
+    chain = Chain(kernels)
+    source = chain.map(trunk, width)
+    chain.paint(packed, source, channels * factors[0] * factors[1], colours, cells)
+    chain.run()
+    return cells
 
 
 @lru_cache(maxsize=8)
@@ -154,7 +181,7 @@ def time_map(
 
     Args:
         kernels: From `available`.
-        state: (hidden, Hp, Wp), its first layer without the time.
+        state: Its first layer without the time, a map of the chain.
         motion: (2, Hp, Wp).
         shift: (hidden,), what the time adds to the first layer.
         layers: Its middle and last layer.
@@ -165,11 +192,11 @@ def time_map(
     """
     height, width = motion.shape[1:]
     out = torch.empty(height, width, native.LANE)
-    state, motion, shift = state.permute(1, 2, 0).contiguous(), motion.contiguous(), shift.float()
+    shift = shift.float().contiguous()
     middle, last = (_weights(layer) for layer in layers)
     kernels.run(
         native.TimeJob(
-            state=native.floats(state),
+            state=native.address(state),
             motion=native.floats(motion),
             shift=native.floats(shift),
             middle=native.Layer.of(*middle),
@@ -205,7 +232,8 @@ def decode(
     shift = shift.contiguous()
     kernels.run(
         native.RenderJob(
-            canvas=(native.Floats * 2)(*(native.floats(c) for c in canvases)),
+            canvas=native.TwoAddresses(*(native.address(c) for c in canvases)),
+            half=canvases[0].dtype is torch.float16,
             motion=native.floats(motion),
             rows=native.floats(place[0]),
             cols=native.floats(place[1]),

@@ -1,13 +1,14 @@
 """Time INR: motion to any t from that between two frames. See VideoINR, section 3.3."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-from vinr_cli.model.compact.fused import time_map
+from vinr_cli.model.compact.fused import Moves, time_map
 from vinr_cli.model.compact.layers import bias_of
 from vinr_cli.model.config import CompactConfig
 from vinr_cli.model.layers import conv
@@ -70,11 +71,11 @@ class TimeINR(nn.Module):
         shift: Tensor = self.time(torch.stack([t, t * t, torch.sin(math.pi * t)], 1))
         return shift
 
-    def fused(self, kernels: Kernels, features: CompactFeatures, t: Tensor) -> list[Tensor]:
+    def fused(self, kernels: Kernels, moves: Sequence[Moves], t: Tensor) -> list[Tensor]:
         """The same as `forward`, by native kernels: (Hp, Wp, LANE) of every pair."""
         layers = self.middle, self.last
-        rows = zip(features.state, features.motion, self._shift(t), t.tolist(), strict=True)
+        rows = zip(moves, self._shift(t), t.tolist(), strict=True)
         return [
-            time_map(kernels, state, motion, shift=shift, layers=layers, t=at)
-            for state, motion, shift, at in rows
+            time_map(kernels, move.state, move.motion, shift=shift, layers=layers, t=at)
+            for move, shift, at in rows
         ]

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
+from vinr_cli.model.compact import fused_frame, fused_search
 from vinr_cli.model.compact.canvas import Canvas, SpaceINR, normalised, sample_axes
 from vinr_cli.model.compact.decoder import LEAST_SHARE, STILL_LOGIT, Decoder
 from vinr_cli.model.compact.frame import (
@@ -17,9 +18,12 @@ from vinr_cli.model.compact.frame import (
     SurveyedFrame,
 )
 from vinr_cli.model.compact.fused import FusedCanvas, FusedPrepared, available, blend_of, decode
+from vinr_cli.model.compact.fused_frame import FusedFrame, FusedSurvey
+from vinr_cli.model.compact.fused_search import FusedFeatures, FusedSurveyedPair
 from vinr_cli.model.compact.layers import bias_of
 from vinr_cli.model.compact.motion import CompactFeatures, TimeINR
 from vinr_cli.model.compact.search import MotionSearch, SurveyedPair
+from vinr_cli.model.compact.trial import agrees
 from vinr_cli.model.compact.triton_render import (
     Job,
     Layers,
@@ -31,8 +35,12 @@ from vinr_cli.model.compact.triton_render import (
 from vinr_cli.model.compact.triton_render import render as render_job
 from vinr_cli.model.config import CompactConfig
 from vinr_cli.model.grid import Axis, Grid
+from vinr_cli.model.layers import without_autocast
 from vinr_cli.model.videoinr import Features, Network, Prepared
+from vinr_cli.native import library as native
 from vinr_cli.native.library import Kernels
+
+CPU = torch.device("cpu")
 
 BAND = {"cpu": 1 << 15}
 """Output pixels rendered together outside of training: their tensors stay in a CPU's cache."""
@@ -99,6 +107,11 @@ def _shrink(grid: Grid, inner: Grid, device: torch.device) -> tuple[Tensor | Non
     )
 
 
+def unrounded() -> torch.autocast:
+    """No autocast, for a `with` statement: around what prepares numbers for kernels."""
+    return without_autocast(CPU)
+
+
 class CompactVideoINR(Network, config=CompactConfig):
     """The packaged network; see the module's text.
 
@@ -125,61 +138,104 @@ class CompactVideoINR(Network, config=CompactConfig):
         self.decoder = Decoder(config)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def encode_frame(self, frame: Tensor) -> CompactFrame:
+    def rounds_well(self) -> bool:
+        """See `Network.rounds_well`."""
+        found = native.kernels()
+        kernels = None if found is None else found.rounding()
+        on_cpu = all(kept.device.type == "cpu" for kept in self._kept())
+        return kernels is not None and on_cpu and agrees(self, kernels)
+
+    def encode_frame(self, frame: Tensor) -> CompactFrame | FusedFrame:
         """See `Network.encode_frame`."""
+        kernels = available(self.config, frame, *self._kept())
+        if kernels is not None:
+            with unrounded():
+                return fused_frame.encode(kernels, self.frame, frame)
         features: CompactFrame = self.frame(frame)
         return features
 
-    def encode_pair(self, first: CompactFrame, second: CompactFrame) -> CompactFeatures:
+    def encode_pair(
+        self, first: CompactFrame | FusedFrame, second: CompactFrame | FusedFrame
+    ) -> CompactFeatures | FusedFeatures:
         """See `Network.encode_pair`."""
         return self._searched(first, second, None)
 
-    def survey_frame(self, frame: Tensor) -> SurveyedFrame:
+    def survey_frame(self, frame: Tensor) -> SurveyedFrame | FusedSurvey:
         """See `Network.survey_frame`."""
+        kernels = available(self.config, frame, *self._kept())
+        if kernels is not None:
+            with unrounded():
+                return fused_frame.survey(kernels, self.frame, frame)
         return self.frame.survey(frame)
 
-    def survey_pair(self, first: SurveyedFrame, second: SurveyedFrame) -> SurveyedPair:
-        """See `Network.survey_pair`."""
-        return self.search.survey(first, second)
+    def survey_pair(
+        self, first: SurveyedFrame | FusedSurvey, second: SurveyedFrame | FusedSurvey
+    ) -> SurveyedPair | FusedSurveyedPair:
+        """See `Network.survey_pair`.
+
+        Raises:
+            ValueError: one frame was surveyed by other kernels than the other.
+        """
+        if isinstance(first, FusedSurvey) and isinstance(second, FusedSurvey):
+            if first.kernels == second.kernels:
+                return fused_search.survey_pair(self.search, first, second, config=self.config)
+        elif isinstance(first, SurveyedFrame) and isinstance(second, SurveyedFrame):
+            return self.search.survey(first, second)
+        raise ValueError("two frames that were surveyed in different ways")
 
     def encode_tile(
         self,
-        first: CompactFrame,
-        second: CompactFrame,
-        survey: SurveyedPair,
+        first: CompactFrame | FusedFrame,
+        second: CompactFrame | FusedFrame,
+        survey: SurveyedPair | FusedSurveyedPair,
         origin: tuple[int, int],
-    ) -> CompactFeatures:
+    ) -> CompactFeatures | FusedFeatures:
         """See `Network.encode_tile`."""
-        height, width = first.padded.shape[-2:]
+        height, width = (
+            -(-n // self.frame.stride) * self.frame.stride for n in first.frame.shape[-2:]
+        )
         return self._searched(first, second, survey.part(origin, (height, width)))
 
     def _searched(
-        self, first: CompactFrame, second: CompactFrame, known: SurveyedPair | None
-    ) -> CompactFeatures:
+        self, first: CompactFrame | FusedFrame, second: CompactFrame | FusedFrame,
+        known: SurveyedPair | FusedSurveyedPair | None,
+    ) -> CompactFeatures | FusedFeatures:  # fmt: skip
+        """The motion, by what made the frames; by PyTorch where they differ."""
+        alike = (
+            isinstance(first, FusedFrame)
+            and isinstance(second, FusedFrame)
+            and first.kernels == second.kernels
+        )
+        fits = known is None or (
+            isinstance(known, FusedSurveyedPair)
+            and isinstance(first, FusedFrame)
+            and known.kernels == first.kernels
+        )
+        if alike and fits:
+            return fused_search.search_pair(
+                self.search, self.time, cast(FusedFrame, first), cast(FusedFrame, second),
+                config=self.config, known=cast(FusedSurveyedPair | None, known),
+            )  # fmt: skip
+        first, second = (x.plain() if isinstance(x, FusedFrame) else x for x in (first, second))
+        if isinstance(known, FusedSurveyedPair):
+            known = known.plain(self.search)
         motion, state, levels = self.search(first, second, known)
         return CompactFeatures(first, second, motion, self.time.state(state), levels)
 
     def prepare(
         self,
-        features: CompactFeatures,
+        features: CompactFeatures | FusedFeatures,
         grid: Grid,
         previous: CompactPrepared | FusedPrepared | TritonPrepared | None = None,
     ) -> CompactPrepared | FusedPrepared | TritonPrepared:
         """See `Network.prepare`."""
         inner, factors = _inner(grid)
-        first, second = cast(CompactFrame, features.first), cast(CompactFrame, features.second)
-        kernels = available(
-            self.config, first.trunk, first.padded, features.motion, features.state, *self._kept()
-        )
+        kernels = self._kernels_for(features)
         if kernels is not None:
-            if not isinstance(previous, FusedPrepared) or not _continues(previous, features, grid):
-                earlier = self._canvas(kernels, first, grid)
-            else:
-                earlier = previous.canvases[1]
-            later = self._canvas(kernels, second, grid)
-            rows, cols = inner.rows.position(), inner.cols.position()
-            shrink = _shrink(grid, inner, features.device)
-            return FusedPrepared(features, grid, (earlier, later), rows, cols, shrink)
+            return self._prepare_fused(kernels, features, grid, previous)
+        if isinstance(features, FusedFeatures):
+            features = features.plain()
+        first, second = cast(CompactFrame, features.first), cast(CompactFrame, features.second)
         device = features.device
         if usable(self.config, device, factors):
             return self._prepare_triton(features, grid, previous)
@@ -200,18 +256,56 @@ class CompactVideoINR(Network, config=CompactConfig):
             shrink=_shrink(grid, inner, device),
         )
 
-    def paint(self, frame: CompactFrame, grid: Grid) -> CompactFrame:
+    def paint(self, frame: CompactFrame | FusedFrame, grid: Grid) -> CompactFrame | FusedFrame:
         """See `Network.paint`; done for the native kernels alone."""
-        kernels = available(self.config, frame.trunk, frame.padded, *self._kept())
+        kernels = self._kernels_for(frame)
         if kernels is None:
             return frame
         return replace(frame, painted=Painted(grid, self._canvas(kernels, frame, grid)))
 
-    def _canvas(self, kernels: Kernels, frame: CompactFrame, grid: Grid) -> FusedCanvas:
+    def _kernels_for(
+        self, features: CompactFrame | FusedFrame | CompactFeatures | FusedFeatures
+    ) -> Kernels | None:
+        """What goes on with features: what made them, as long as it may, or what can be had."""
+        if isinstance(features, FusedFrame | FusedFeatures):
+            off = torch.is_grad_enabled() or native.kernels() is None
+            return None if off else features.kernels
+        seen = features.trunk if isinstance(features, CompactFrame) else features.motion
+        return available(self.config, seen, *self._kept())
+
+    def _prepare_fused(
+        self, kernels: Kernels, features: CompactFeatures | FusedFeatures, grid: Grid,
+        previous: Prepared | None,
+    ) -> FusedPrepared:  # fmt: skip
+        """As `prepare`, for the native kernels."""
+        first, second = (
+            cast(CompactFrame | FusedFrame, frame) for frame in (features.first, features.second)
+        )
+        if isinstance(previous, FusedPrepared) and _continues(previous, features, grid):
+            earlier = previous.canvases[1]
+        else:
+            earlier = self._canvas(kernels, first, grid)
+        later = self._canvas(kernels, second, grid)
+        inner = _inner(grid)[0]
+        rows, cols = inner.rows.position(), inner.cols.position()
+        shrink = _shrink(grid, inner, features.device)
+        moves = (
+            features.moves
+            if isinstance(features, FusedFeatures)
+            else fused_search.moves_of_plain(kernels, features)
+        )
+        return FusedPrepared(features, grid, (earlier, later), rows, cols, shrink, moves)
+
+    def _canvas(
+        self, kernels: Kernels, frame: CompactFrame | FusedFrame, grid: Grid
+    ) -> FusedCanvas:
         """A frame's canvas, unless it was painted before."""
         if frame.painted is not None and frame.painted.grid == grid:
             return frame.painted.canvas
-        return self.space.fused(kernels, frame, _inner(grid)[1])
+        if isinstance(frame, CompactFrame):
+            frame = fused_frame.of_plain(kernels, self.frame, frame)
+        with unrounded():
+            return self.space.fused(kernels, frame, _inner(grid)[1])
 
     def _prepare_triton(
         self, features: CompactFeatures, grid: Grid, previous: Prepared | None
@@ -256,11 +350,17 @@ class CompactVideoINR(Network, config=CompactConfig):
     ) -> Tensor:
         """See `Network.render`."""
         if isinstance(prepared, FusedPrepared):
-            out = self._render_fused(prepared, t)
-        elif isinstance(prepared, TritonPrepared):
+            with unrounded():
+                return self._shrunk(self._render_fused(prepared, t), prepared)
+        if isinstance(prepared, TritonPrepared):
             out = self._render_triton(prepared, t)
         else:
             out = self._render_bands(prepared, t)
+        return self._shrunk(out, prepared)
+
+    @staticmethod
+    def _shrunk(out: Tensor, prepared: CompactPrepared | FusedPrepared | TritonPrepared) -> Tensor:
+        """What was rendered, on the grid that was asked for."""
         over_rows, over_cols = prepared.shrink
         if over_rows is not None:
             out = torch.matmul(over_rows, out)
@@ -282,10 +382,10 @@ class CompactVideoINR(Network, config=CompactConfig):
         Raises:
             ValueError: the kernels were turned off, or gradients on, after `prepare`.
         """
-        kernels = available(self.config, *self._kept())
-        if kernels is None:
+        if torch.is_grad_enabled() or native.kernels() is None:
             raise ValueError("prepared for native kernels, which cannot be used now")
-        motions = self.time.fused(kernels, cast(CompactFeatures, prepared.features), t)
+        kernels = prepared.moves[0].kernels
+        motions = self.time.fused(kernels, prepared.moves, t)
         decoder = self.decoder
         layers, shifts = (decoder.first, decoder.middle, decoder.last), decoder.time(t[:, None])
         out = torch.empty(len(t), 3, len(prepared.rows), len(prepared.cols))
