@@ -234,7 +234,13 @@ PICTURES = Container(
     implied=Implied.SRGB, pictures=True,
 )  # fmt: skip
 
-CONTAINERS = (MP4, MOV, MATROSKA, WEBM, AVI, MPEGTS, GIF, Y4M, NUT, WEBP, PICTURES)
+FMP4 = replace(
+    MP4, name="fmp4", asked="fmp4",
+    # Each GOP is whole and follows the header, which comes late enough to hold exact edit lists.
+    options={"movflags": "+frag_keyframe+delay_moov+default_base_moof"}, prompt=_PROMPT, piped=True,
+)  # fmt: skip
+
+CONTAINERS = (MP4, MOV, MATROSKA, WEBM, AVI, MPEGTS, GIF, Y4M, NUT, FMP4, WEBP, PICTURES)
 """All rows."""
 FALLBACKS = (MATROSKA, MOV, MP4, WEBM)
 """Formats of a result that is named after its source, the first where the source's is another."""
