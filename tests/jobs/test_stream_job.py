@@ -192,7 +192,7 @@ def test_everything_comes_along(pipes: Pipes, spec: JobSpec, source: Path, tmp_p
     assert not any("is not kept" in n for n in pipes.notices)
 
 
-@pytest.mark.parametrize("form", ["mkv", "nut", "ts"])
+@pytest.mark.parametrize("form", ["mkv", "nut", "ts", "fmp4"])
 def test_reordered_frames(pipes: Pipes, spec: JobSpec, source: Path, form: str) -> None:
     """An encoder that reorders frames gives a stream in sync, in every format of pipes."""
     encode = EncodeOptions(codec="h264", preset="veryfast")
@@ -201,6 +201,28 @@ def test_reordered_frames(pipes: Pipes, spec: JobSpec, source: Path, form: str) 
     assert len(times) == 40
     assert all(abs(t - times[0] - Fraction(k, 50)) <= MS for k, t in enumerate(times))
     assert abs(offset(out) - offset(source)) < MS
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_fragmented_mp4(
+    pipes: Pipes, spec: JobSpec, source: Path, tmp_path: Path, piped: bool
+) -> None:
+    """fmp4 is MP4 that is whole after each fragment, to a pipe and as a file, exact in time."""
+    encode = EncodeOptions(codec="h264", preset="veryfast", extra=("-g", "10"))
+    job = replace(spec, input=source, container="fmp4", encode=encode)
+    out = tmp_path / "out.mp4"
+    if piped:
+        out.write_bytes(pipes.run(job))
+    else:
+        run_upscale(replace(job, output=out))
+    data = out.read_bytes()
+    assert data.index(b"moov") < data.index(b"moof") < data.index(b"mdat")
+    assert [t for t, _ in frames_of(out)] == [Fraction(k, 50) for k in range(40)]
+    assert offset(out) == offset(source)
+    assert "vinr" in dict(probe(out).metadata)["comment"]
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(data[: data.rindex(b"moof") - 4])
+    assert 0 < len(frames_of(cut)) < 40
 
 
 def test_broadcast_sound(pipes: Pipes, spec: JobSpec, clip: ClipMaker) -> None:

@@ -20,7 +20,15 @@ from vinr_cli.media.base import (
     named_after,
     require_format,
 )
-from vinr_cli.media.join import Times, Wishes, decide, needs_trial, notices, try_encoder
+from vinr_cli.media.join import (
+    StreamDecision,
+    Times,
+    Wishes,
+    decide,
+    needs_trial,
+    notices,
+    try_encoder,
+)
 from vinr_cli.media.read import (
     MediaInfo,
     StreamSource,
@@ -95,29 +103,15 @@ def settle_plan(
     rate = output_rate(spec.rate, window.rate)
     frames = count_frames(spec.rate, window.frames, window.duration)
     duration = window.duration * slow_factor(spec.rate)
-    if window.frames:
-        _refuse_rate(spec, window, frames)
+    _refuse_rate(spec, window, frames)
     suffix, encoder = _encoder(spec, video, rate)
-    even = needs_even(encoder.color, encoder)
-    size = output_size(
-        spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation,
-        aspect=video.sample_aspect,
-    )  # fmt: skip
+    size = _size(spec, video, encoder)
     media, encoder, rotation = _turned(media, encoder)
-    limit = encoder.container.max_side
-    if limit is not None and max(size) > limit:
-        cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {limit}"
-        raise UsageError(f"{encoder.container}", cause, "Choose another format.")
-    extra = spec.encode.extra
-    stored = size[::-1] if rotation % 180 else size
-    if needs_trial(encoder, stored, extra):
-        try_encoder(encoder, stored, rate=rate, extra=extra)
+    _refuse_size(spec, encoder, size, rotation, rate)
     aspect = sample_aspect(spec.size, video, size)
     bounds = (window.start_pts, window.end_pts)
     clock = _clock(window, timestamps, media.video)
-    wishes = _wishes(spec, clock, steady=rate is not None)
-    opened = None if stream is None else stream.container
-    tracks = decide(media, encoder.container, wishes, opened)
+    tracks = _tracks(spec, media, encoder, clock, steady=rate is not None, stream=stream)
     cadence = look_for_repeats(spec, media, timestamps, bounds, window.rate)
     return Plan(
         spec=spec,
@@ -133,8 +127,7 @@ def settle_plan(
         remarks=(
             *encoder.notices,
             *_notices(window, timestamps),
-            *_lost_times(encoder, rate),
-            *_lost_shape(encoder, aspect, size),
+            *_lost(encoder, rate, aspect, size),
             *_kept_shape(spec.size, size),
             *notices(tracks),
             *(() if cadence is None else (f"{cadence}",)),
@@ -147,6 +140,37 @@ def settle_plan(
         aspect=aspect,
         tracks=tracks,
     )
+
+
+def _size(spec: JobSpec, video: VideoInfo, encoder: Encoder) -> tuple[int, int]:
+    """(width, height) of an output frame, before it is rotated."""
+    even = needs_even(encoder.color, encoder)
+    return output_size(
+        spec.size, (video.width, video.height), even=(even, even), rotation=video.rotation,
+        aspect=video.sample_aspect,
+    )  # fmt: skip
+
+
+def _refuse_size(
+    spec: JobSpec,
+    encoder: Encoder,
+    size: tuple[int, int],
+    rotation: int,
+    rate: Fraction | None,
+) -> None:
+    """Refuse frames that the format cannot hold or the encoder does not take.
+
+    Raises:
+        UsageError, EncoderError: It is so.
+    """
+    limit = encoder.container.max_side
+    if limit is not None and max(size) > limit:
+        cause = f"cannot hold {size[0]}x{size[1]}: its sides end at {limit}"
+        raise UsageError(f"{encoder.container}", cause, "Choose another format.")
+    extra = spec.encode.extra
+    stored = size[::-1] if rotation % 180 else size
+    if needs_trial(encoder, stored, extra):
+        try_encoder(encoder, stored, rate=rate, extra=extra)
 
 
 def _turned(media: MediaInfo, encoder: Encoder) -> tuple[MediaInfo, Encoder, int]:
@@ -165,6 +189,8 @@ def _turned(media: MediaInfo, encoder: Encoder) -> tuple[MediaInfo, Encoder, int
 
 def _refuse_rate(spec: JobSpec, window: Window, frames: int) -> None:
     """No rate beyond what a video can have, and no count that a container cannot."""
+    if not window.frames:  # of a stream, whose frames are judged as they come
+        return
     option, value = spec.rate.kind.option, float(spec.rate.value)
     source = window.rate or window.frames / window.duration
     wanted = output_rate(spec.rate, source) or source
@@ -235,11 +261,16 @@ def _output(
     return spec.output / (name.parent.name if pictures else "") / name.name
 
 
-def _lost_times(encoder: Encoder, rate: Fraction | None) -> list[str]:
-    """Pictures have a number and no time."""
-    if not encoder.container.pictures or rate is not None:
-        return []
-    return ["pictures have no times, and these come at a varying rate: --fps makes it constant"]
+def _lost(
+    encoder: Encoder, rate: Fraction | None, aspect: Fraction, size: tuple[int, int]
+) -> list[str]:
+    """What a format cannot state: pictures have a number and no time, and some only squares."""
+    found = _lost_shape(encoder, aspect, size)
+    if encoder.container.pictures and rate is None:
+        found.append(
+            "pictures have no times, and these come at a varying rate: --fps makes it constant"
+        )
+    return found
 
 
 def sample_aspect(request: SizeRequest, video: VideoInfo, size: tuple[int, int]) -> Fraction:
@@ -290,14 +321,22 @@ def _clock(window: Window, timestamps: Timestamps, video: VideoInfo) -> Times:
     return Times(shift=first * video.time_base, kept_span=window.kept_span)
 
 
-def _wishes(spec: JobSpec, times: Times, *, steady: bool) -> Wishes:
-    """What is asked for of the source's other streams."""
+def _tracks(
+    spec: JobSpec,
+    media: MediaInfo,
+    encoder: Encoder,
+    times: Times,
+    *,
+    steady: bool,
+    stream: StreamSource | None,
+) -> tuple[StreamDecision, ...]:
+    """What becomes of the source's other streams."""
     slow = spec.rate.kind is RateKind.SLOW_MOTION
     left_out = {
         *(() if spec.audio and not (slow and spec.slow_audio is SlowAudio.DROP) else ("audio",)),
         *(() if spec.subtitles else ("subtitle",)),
     }
-    return Wishes(
+    wishes = Wishes(
         left_out,
         stretched=slow_factor(spec.rate) != 1,
         steady=steady,
@@ -305,6 +344,8 @@ def _wishes(spec: JobSpec, times: Times, *, steady: bool) -> Wishes:
         streamed=STDIO in (spec.input, spec.output),
         piped=spec.output == STDIO,
     )
+    opened = None if stream is None else stream.container
+    return decide(media, encoder.container, wishes, opened)
 
 
 def _notices(window: Window, timestamps: Timestamps) -> list[str]:

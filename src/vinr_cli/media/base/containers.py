@@ -1,7 +1,7 @@
 """What each container can hold and say: one row a format, and no other module knows one by name."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
 
@@ -169,179 +169,80 @@ class Container:
 
 
 MP4 = Container(
-    name="mp4",
-    muxer="mp4",
-    suffixes=(".mp4", ".m4v"),
-    options={"movflags": "+faststart"},
-    prompt={},
-    codecs=("h264", "h265", "av1", "vp9"),
-    usual="h264",
-    deep="h265",
-    unread=_NOT_PLAYED_IN_MP4,
-    subtitles=Conversion("mov_text", "mp4"),
-    chapters=True,
-    chapter_track=True,
-    timecode=True,
-    timecode_track=True,
-    movie_scale=True,
-    rotation=True,
+    name="mp4", muxer="mp4", suffixes=(".mp4", ".m4v"), options={"movflags": "+faststart"},
+    prompt={}, codecs=("h264", "h265", "av1", "vp9"), usual="h264", deep="h265",
+    unread=_NOT_PLAYED_IN_MP4, subtitles=Conversion("mov_text", "mp4"), chapters=True,
+    chapter_track=True, timecode=True, timecode_track=True, movie_scale=True, rotation=True,
     hevc_tag="hvc1",
-)
-MOV = Container(
-    name="mov",
-    muxer="mov",
-    suffixes=(".mov",),
-    options={"movflags": "+faststart"},
-    prompt={},
-    codecs=("h264", "h265", "prores"),
-    usual="h264",
-    deep="h265",
+)  # fmt: skip
+MOV = replace(
+    MP4, name="mov", muxer="mov", suffixes=(".mov",), codecs=("h264", "h265", "prores"),
     alpha="prores",
-    unread=_NOT_PLAYED_IN_MP4,
-    subtitles=Conversion("mov_text", "mp4"),
-    chapters=True,
-    chapter_track=True,
-    timecode=True,
-    timecode_track=True,
-    movie_scale=True,
-    rotation=True,
-    hevc_tag="hvc1",
-)
+)  # fmt: skip
 MATROSKA = Container(
-    name="matroska",
-    muxer="matroska",
-    suffixes=(".mkv",),
+    name="matroska", muxer="matroska", suffixes=(".mkv",),
     prompt={**_PROMPT, "cluster_time_limit": "250"},  # ms; a cluster is written when it is whole
-    codecs=("h264", "h265", "av1", "vp9", "prores", "ffv1"),
-    usual="h264",
-    deep="h265",
-    alpha="ffv1",
-    plain_alpha="vp9",
-    sound=Conversion("aac", "matroska"),
-    subtitles=Conversion("subrip", "matroska"),
-    attachments=True,
-    chapters=True,
-    timecode=True,
-    clock="to 1 ms",
-    rotation=True,
-    range=True,
-    alpha_apart=True,
-    piped=True,
-)
+    codecs=("h264", "h265", "av1", "vp9", "prores", "ffv1"), usual="h264", deep="h265",
+    alpha="ffv1", plain_alpha="vp9", sound=Conversion("aac", "matroska"),
+    subtitles=Conversion("subrip", "matroska"), attachments=True, chapters=True, timecode=True,
+    clock="to 1 ms", rotation=True, range=True, alpha_apart=True, piped=True,
+)  # fmt: skip
 WEBM = Container(
-    name="webm",
-    muxer="webm",
-    suffixes=(".webm",),
-    prompt={**_PROMPT, "cluster_time_limit": "250"},
-    codecs=("av1", "vp9"),
-    usual="vp9",
-    sound=Conversion("libopus", "matroska"),
-    subtitles=Conversion("webvtt", "webm"),
-    chapters=True,
-    clock="to 1 ms",
-    rotation=True,
-    alpha_apart=True,
-    piped=True,
-)
+    name="webm", muxer="webm", suffixes=(".webm",), prompt={**_PROMPT, "cluster_time_limit": "250"},
+    codecs=("av1", "vp9"), usual="vp9", sound=Conversion("libopus", "matroska"),
+    subtitles=Conversion("webvtt", "webm"), chapters=True, clock="to 1 ms", rotation=True,
+    alpha_apart=True, piped=True,
+)  # fmt: skip
 AVI = Container(
-    name="avi",
-    muxer="avi",
-    suffixes=(".avi",),
-    codecs=("h264", "ffv1"),
-    usual="h264",
+    name="avi", muxer="avi", suffixes=(".avi",), codecs=("h264", "ffv1"), usual="h264",
     alpha="ffv1",
     # It knows nothing of the samples that a codec puts before the sound, so it gets plain samples.
-    sound=Conversion("pcm_s16le", "wav"),
-    starts=False,
-    variable=False,
-    frame_ticks=True,
-    gray_range=True,
-    reorders=False,
+    sound=Conversion("pcm_s16le", "wav"), starts=False, variable=False, frame_ticks=True,
+    gray_range=True, reorders=False,
     parts="nut",  # it wants H.264 with start codes, which MP4 takes away
-)
+)  # fmt: skip
 MPEGTS = Container(
-    name="mpegts",
-    muxer="mpegts",
-    suffixes=(".ts", ".mts", ".m2ts"),
-    codecs=("h264", "h265"),
-    usual="h264",
-    deep="h265",
-    copied=_AUDIO_OF_TS | _VIDEO_OF_TS | _DATA_OF_TS,
-    data=True,
-    clock="to 1/90000 s",
-    comment=Comment.NOWHERE,
-    piped=True,
-)
+    name="mpegts", muxer="mpegts", suffixes=(".ts", ".mts", ".m2ts"), codecs=("h264", "h265"),
+    usual="h264", deep="h265", copied=_AUDIO_OF_TS | _VIDEO_OF_TS | _DATA_OF_TS, data=True,
+    clock="to 1/90000 s", comment=Comment.NOWHERE, piped=True,
+)  # fmt: skip
 GIF = Container(
-    name="gif",
-    muxer="gif",
-    suffixes=(".gif",),
-    codecs=("gif",),
-    usual="gif",
-    clock="to 10 ms",
+    name="gif", muxer="gif", suffixes=(".gif",), codecs=("gif",), usual="gif", clock="to 10 ms",
     max_rate=50,  # players show a frame of less than two hundredths of a second for ten
-    pixel_aspect=False,
-    palette_bits=8,
-    colours=False,
-    comment=Comment.AFTERWARDS,
-    rendering=("-filter_complex", _PALETTE, "-loop", "0"),
-    made_by="gif",
-)
+    pixel_aspect=False, palette_bits=8, colours=False, comment=Comment.AFTERWARDS,
+    rendering=("-filter_complex", _PALETTE, "-loop", "0"), made_by="gif",
+)  # fmt: skip
 Y4M = Container(
-    name="y4m",
-    muxer="yuv4mpegpipe",
-    suffixes=(".y4m",),
-    codecs=("y4m",),
-    usual="y4m",
-    variable=False,
-    layouts="(yuv4|gray).*",
-    comment=Comment.NOWHERE,
+    name="y4m", muxer="yuv4mpegpipe", suffixes=(".y4m",), codecs=("y4m",), usual="y4m",
+    variable=False, layouts="(yuv4|gray).*", comment=Comment.NOWHERE,
     # More than 8 bits are an extension that all readers in use know.
-    rendering=("-map", "0:v", "-strict", "-1"),
-    made_by="none, raw samples",
-    piped=True,
-    bare=True,
-)
+    rendering=("-map", "0:v", "-strict", "-1"), made_by="none, raw samples", piped=True, bare=True,
+)  # fmt: skip
 NUT = Container(
-    name="nut",
-    muxer="nut",
-    suffixes=(".nut",),
-    codecs=("h264", "h265", "av1", "vp9", "prores", "ffv1"),
-    usual="h264",
-    deep="h265",
-    alpha="ffv1",
-    data=True,
-    chapters=True,
-    piped=True,
-)
+    name="nut", muxer="nut", suffixes=(".nut",),
+    codecs=("h264", "h265", "av1", "vp9", "prores", "ffv1"), usual="h264", deep="h265",
+    alpha="ffv1", data=True, chapters=True, piped=True,
+)  # fmt: skip
 WEBP = Container(
-    name="webp",
-    muxer="webp",
-    suffixes=(".webp",),
-    codecs=("webp",),
-    usual="webp",
-    clock="to 1 ms",
+    name="webp", muxer="webp", suffixes=(".webp",), codecs=("webp",), usual="webp", clock="to 1 ms",
     pixel_aspect=False,
     max_side=16383,  # 14 bits in the file
-    layouts="yuva?420p",
-    colours=False,
-    implied=Implied.BT601,
-    comment=Comment.AFTERWARDS,
+    layouts="yuva?420p", colours=False, implied=Implied.BT601, comment=Comment.AFTERWARDS,
     rendering=("-map", "0:v", "-c:v", "libwebp_anim", "-quality", f"{_WEBP_QUALITY}", "-loop", "0"),
-    made_by=f"libwebp at quality {_WEBP_QUALITY}",
-    decodes=False,
-)
+    made_by=f"libwebp at quality {_WEBP_QUALITY}", decodes=False,
+)  # fmt: skip
 PICTURES = Container(
-    name="a folder of pictures",
-    muxer="image2",
-    suffixes=(".png",),
-    codecs=("png",),
-    usual="png",
-    implied=Implied.SRGB,
-    pictures=True,
-)
+    name="a folder of pictures", muxer="image2", suffixes=(".png",), codecs=("png",), usual="png",
+    implied=Implied.SRGB, pictures=True,
+)  # fmt: skip
 
-CONTAINERS = (MP4, MOV, MATROSKA, WEBM, AVI, MPEGTS, GIF, Y4M, NUT, WEBP, PICTURES)
+FMP4 = replace(
+    MP4, name="fmp4", asked="fmp4",
+    # Each GOP is whole and follows the header, which comes late enough to hold exact edit lists.
+    options={"movflags": "+frag_keyframe+delay_moov+default_base_moof"}, prompt=_PROMPT, piped=True,
+)  # fmt: skip
+
+CONTAINERS = (MP4, MOV, MATROSKA, WEBM, AVI, MPEGTS, GIF, Y4M, NUT, FMP4, WEBP, PICTURES)
 """All rows."""
 FALLBACKS = (MATROSKA, MOV, MP4, WEBM)
 """Formats of a result that is named after its source, the first where the source's is another."""

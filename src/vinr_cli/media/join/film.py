@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from av.container import InputContainer
@@ -52,6 +53,12 @@ class Film:
     tick: Fraction
     pts: "array[int]"
     dts: Dts
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second if all intervals are equal; None if not, or if there is one frame."""
+        steps = {b - a for a, b in pairwise(self.pts)}
+        return 1 / (steps.pop() * self.tick) if len(steps) == 1 else None
 
 
 def read_film(parts: Sequence[Path]) -> Film:

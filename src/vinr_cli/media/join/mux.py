@@ -5,13 +5,11 @@ All times are exact fractions of seconds until they are rounded, once, to a stre
 
 import heapq
 import tempfile
-from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 from av.container import InputContainer, OutputContainer
@@ -64,26 +62,22 @@ def finish(
 ) -> tuple[str, ...]:
     """Write the result: the parts' video and what was decided of the source's other streams.
 
-    Parts are joined by stream copy: pictures keep their bytes and their times. Only DTS are given
-    anew, because an encoder knows those of its own part alone.
+    Frames keep their bytes and times. DTS are new: an encoder knows those of its part alone.
 
     Args:
-        video: What `FrameWriter` wrote: a part, or several in the order of their times.
+        video: What `FrameWriter` wrote: a part, or several in their order.
         source: The source, from `probe`.
         target: File to write, a temporary name; replaced if it exists.
-        decisions: What becomes of the source's other streams, from `decide`.
+        decisions: What becomes of the source's other streams.
         tags: Tags of the container in addition to the source's.
-        shift: Seconds to subtract from the source streams' times: by how much the source's time of
-            the first output frame is greater than the time that the frame was written with. 0
-            where the frames keep their times.
-        kept_span: Source times, in seconds on the clock of the source's PTS, from and until which
-            other streams are kept; None keeps all.
+        shift: Seconds to subtract from the source streams' times: the source's time of the first
+            output frame less the time that the frame was written with.
+        kept_span: Seconds on the clock of the source's PTS from and until which other streams are
+            kept; None keeps all.
         stretch: Factor of slow motion; sound is re-encoded at its own pitch and that tempo.
         ffmpeg: The binary that converts what cannot be copied.
-        notices: Takes a line for each thing that was not foreseen: a conversion that fails, a
-            source that breaks off.
-        last_duration: How long the last frame is shown, in seconds; None repeats the interval
-            before it.
+        notices: Takes a line for each conversion that fails, and for a source that breaks off.
+        last_duration: Seconds that the last frame is shown for; None repeats the one before it.
         container: The format; None takes it from the target's suffix.
 
     Returns:
@@ -103,19 +97,45 @@ def finish(
                 video, source, film_file, decisions=(), shift=shift, kept_span=kept_span,
                 stretch=stretch, ffmpeg=ffmpeg, notices=[], last_duration=last_duration,
             )  # fmt: skip
-            render_film(ffmpeg, film_file, target, form)
-            for text in (tags or {}).values() if form.comment is Comment.AFTERWARDS else ():
-                put_comment(target, text)
+            _render(ffmpeg, film_file, target, form, tags or {})
         return ("video",)
     with writing(target), ExitStack() as stack:
         film = read_film([video] if isinstance(video, Path) else video)
-        base = clock_base(source, film.origin, shift, kept_span) if form.starts else film.origin
-        times = Times(film.origin, shift, stretch or ONE, base, kept_span)
-        opened = _open(stack, source.path) if source.reopens else None
-        head = Head() if opened is None else Head.of(opened, source.video.index)
-        rate = _constant_rate(film.pts, film.tick)
-        header = Header(target, form, source, head, tags or {}, times, rate)
+        times = _times(film, source, form, shift=shift, kept_span=kept_span, stretch=stretch)
+        opened, head = _open_source(stack, source)
+        header = Header(target, form, source, head, tags or {}, times, film.rate)
         return _Mux(stack, header, opened, decisions, ffmpeg, notices).run(film, last_duration)
+
+
+def _times(
+    film: Film,
+    source: MediaInfo,
+    form: Container,
+    *,
+    shift: Fraction,
+    kept_span: tuple[Fraction, Fraction | None] | None,
+    stretch: Fraction | None,
+) -> Times:
+    """From the source's clock to that of the result."""
+    base = clock_base(source, film.origin, shift, kept_span) if form.starts else film.origin
+    return Times(film.origin, shift, stretch or ONE, base, kept_span)
+
+
+def _render(
+    ffmpeg: Path, film: Path, target: Path, form: Container, tags: Mapping[str, str]
+) -> None:
+    """A format that is made of a finished film, with its comment."""
+    render_film(ffmpeg, film, target, form)
+    for text in tags.values() if form.comment is Comment.AFTERWARDS else ():
+        put_comment(target, text)
+
+
+def _open_source(stack: ExitStack, source: MediaInfo) -> tuple[InputContainer | None, Head]:
+    """The source and what its header states; nothing of one that cannot be opened again."""
+    if not source.reopens:
+        return None, Head()
+    opened = _open(stack, source.path)
+    return opened, Head.of(opened, source.video.index)
 
 
 def _open(stack: ExitStack, path: Path) -> InputContainer:
@@ -288,9 +308,3 @@ def _last_ticks(film: Film, last: Fraction | None, video: VideoStream) -> int:
     if len(film.pts) > 1:
         return film.pts[-1] - film.pts[-2]
     return max(1, round(1 / ((video.average_rate or Fraction(25)) * film.tick)))
-
-
-def _constant_rate(pts: "array[int]", tb: Fraction) -> Fraction | None:
-    """Frames per second if all intervals are equal; None if not, or if there is only one frame."""
-    steps = {b - a for a, b in pairwise(pts)}
-    return 1 / (steps.pop() * tb) if len(steps) == 1 else None
