@@ -113,12 +113,14 @@ class Child:
         folder: Where it runs, and where the files with what it says are.
         prelude: Python that it runs before.
         variables: Of its environment.
+        notes: Where the file with what it says is; its own folder if not given.
     """
 
     def __init__(
-        self, arguments: list[str], folder: Path, prelude: str, variables: dict[str, str]
-    ) -> None:
-        self._words = Path(tempfile.mkstemp(dir=folder, prefix="said-")[1])
+        self, arguments: list[str], folder: Path, prelude: str, variables: dict[str, str],
+        notes: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._words = Path(tempfile.mkstemp(dir=notes or folder, prefix="said-")[1])
         self._code: int | None = None
         # The child has none of this process's threads: it must not free what waits for them.
         gc.collect()
@@ -312,7 +314,9 @@ def _encoder(fault: str) -> Callable[[Bench], Ran]:
     return act
 
 
-def _after_kill(harm: Callable[[Bench], object], *extra: str) -> Callable[[Bench], Ran]:
+def after_kill(harm: Callable[[Bench], object], *extra: str) -> Callable[[Bench], Ran]:
+    """Kill the job with some parts finished, do harm to what is there, and run it again."""
+
     def act(bench: Bench) -> Ran:
         bench.partly()
         harm(bench)
@@ -515,16 +519,16 @@ CASES = (
     Case("Ctrl-C twice", 130,
          lambda b: b.signalled(signal.SIGINT, signal.SIGINT, pause=0.6), keeps=True),
     Case("SIGTERM", 130, lambda b: b.signalled(signal.SIGTERM), keeps=True),
-    Case("job.json torn", 0, _after_kill(lambda b: _half(b.work / "job.json")), again=False,
+    Case("job.json torn", 0, after_kill(lambda b: _half(b.work / "job.json")), again=False,
          said="was damaged"),
-    Case("a record torn", 0, _after_kill(lambda b: _half(b.records()[0])), again=False,
+    Case("a record torn", 0, after_kill(lambda b: _half(b.records()[0])), again=False,
          said="is damaged"),
     Case("a part half written", 0,
-         _after_kill(lambda b: _half(b.records()[0].with_suffix(".mp4"))), again=False,
+         after_kill(lambda b: _half(b.records()[0].with_suffix(".mp4"))), again=False,
          said="is damaged"),
-    Case("options changed", 4, _after_kill(lambda b: None, "--crf", "33"), keeps=True,
+    Case("options changed", 4, after_kill(lambda b: None, "--crf", "33"), keeps=True,
          said="encoder was"),
-    Case("input changed", 4, _after_kill(_change_input), again=False, keeps=True,
+    Case("input changed", 4, after_kill(_change_input), again=False, keeps=True,
          said="input time was"),
     Case("work folder full", 4, _full_work),
     Case("output folder full", 4, _full_output, lost="nothing; 240 of 240 frames kept"),
@@ -578,7 +582,7 @@ def run_case(case: Case, bench: Bench) -> Row:
     """Inject a fault, then see what the same command makes of what is left."""
     ran = case.act(bench)
     kept = bench.kept() if case.keeps else 0
-    wrong = [bench.wrong, _misbehaved(ran, case.code, case.said)]
+    wrong = [bench.wrong, misbehaved(ran, case.code, case.said)]
     if case.keeps and not kept:
         wrong.append("no part is kept")
     if case.code not in (0, 9) and bench.output.exists() != case.named:
@@ -597,12 +601,12 @@ def run_case(case: Case, bench: Bench) -> Row:
         if bench.work.exists():
             wrong.append("a work folder is left")
     if case.again or case.code in (0, 9):
-        wrong.append(_not_whole(bench.output))
+        wrong.append(not_whole(bench.output))
     words = ran.line(case.said) if ran.code == 0 else ran.words
     return Row(case.name, words, ran.code, lost, "; ".join(filter(None, wrong)))
 
 
-def _misbehaved(ran: Ran, code: int, said: str) -> str:
+def misbehaved(ran: Ran, code: int, said: str) -> str:
     """What is wrong with how a run ended; empty if nothing is."""
     if "Traceback" in ran.said or "a bug in vinr" in ran.said:
         return "an exception that nobody foresaw"
@@ -611,7 +615,7 @@ def _misbehaved(ran: Ran, code: int, said: str) -> str:
     return "" if said in ran.said else f"does not say {said!r}"
 
 
-def _not_whole(path: Path) -> str:
+def not_whole(path: Path) -> str:
     """Open the job's output and decode it; what is wrong with it, empty if nothing is."""
     if not path.exists():
         return "there is no output"
@@ -627,7 +631,7 @@ def run_odd(odd: odd_clips.Odd, bench: Bench) -> Row:
     ran = bench.vinr(
         "upscale", source, "-o", output, "--model", bench.model, "--device", "cpu", *odd.options
     )
-    wrong = [_misbehaved(ran, odd.code, odd.said), odd_clips.judge(odd, source, output)]
+    wrong = [misbehaved(ran, odd.code, odd.said), odd_clips.judge(odd, source, output)]
     return Row(odd.name, ran.line(odd.said), ran.code, odd.lost, "; ".join(filter(None, wrong)))
 
 
@@ -640,7 +644,7 @@ def run_name(title: str, name: bytes, bench: Bench) -> Row:
         "upscale", "-o", output, "--fps-mult", "2", "--model", bench.model, "--device", "cpu",
         "--", source,
     )  # fmt: skip
-    wrong = [_misbehaved(ran, 0, ""), _not_whole(bench.folder / output)]
+    wrong = [misbehaved(ran, 0, ""), not_whole(bench.folder / output)]
     return Row(title, ran.words, ran.code, "nothing", "; ".join(filter(None, wrong)))
 
 
@@ -719,7 +723,7 @@ def run_server(fault: str, bench: Bench) -> Row:
         server.fault = fault
         ran = fetch()
         server.fault = ""
-        wrong = [_misbehaved(ran, code, "")]
+        wrong = [misbehaved(ran, code, "")]
         if code and fetch().code != 0:
             wrong.append("the same command then fails with an honest server")
     made = bench.vinr("models", "--json", VINR_HOME=os.fspath(bench.folder / "home"))
@@ -743,7 +747,7 @@ def run_two_downloads(bench: Bench) -> Row:
             thread.join()
     worst = max(rans, key=lambda ran: ran.code)
     return Row("two downloads of one file at once", worst.words, worst.code, "nothing",
-               _misbehaved(worst, 0, ""))  # fmt: skip
+               misbehaved(worst, 0, ""))  # fmt: skip
 
 
 @contextmanager
@@ -791,7 +795,10 @@ def all_rows() -> dict[str, Callable[[Bench], Row]]:
     for fault in SERVERS:
         rows[f"server of weights: {fault}"] = partial(run_server, fault)
     rows["two downloads of one file at once"] = run_two_downloads
-    return rows
+    sys.modules.setdefault("faults", sys.modules[__name__])  # where this is the program that runs
+    import given_faults  # noqa: PLC0415 - it takes what is above
+
+    return rows | given_faults.rows()
 
 
 def line_of(row: Row, place: str) -> str:
