@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from harness.clips import write_clip
-from harness.faults import all_rows
 from harness.job import FRAMES, Bench, Row
+from harness.rows import all_rows
 from harness.tiny import make_weights
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "faults.md"

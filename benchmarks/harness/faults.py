@@ -110,7 +110,9 @@ def _encoder(fault: str) -> Callable[[Bench], Ran]:
     return act
 
 
-def _after_kill(harm: Callable[[Bench], object], *extra: str) -> Callable[[Bench], Ran]:
+def after_kill(harm: Callable[[Bench], object], *extra: str) -> Callable[[Bench], Ran]:
+    """Kill the job with some parts finished, do harm to what is there, and run it again."""
+
     def act(bench: Bench) -> Ran:
         bench.partly()
         harm(bench)
@@ -313,16 +315,16 @@ CASES = (
     Case("Ctrl-C twice", 130,
          lambda b: b.signalled(signal.SIGINT, signal.SIGINT, pause=0.6), keeps=True),
     Case("SIGTERM", 130, lambda b: b.signalled(signal.SIGTERM), keeps=True),
-    Case("job.json torn", 0, _after_kill(lambda b: _half(b.work / "job.json")), again=False,
+    Case("job.json torn", 0, after_kill(lambda b: _half(b.work / "job.json")), again=False,
          said="was damaged"),
-    Case("a record torn", 0, _after_kill(lambda b: _half(b.records()[0])), again=False,
+    Case("a record torn", 0, after_kill(lambda b: _half(b.records()[0])), again=False,
          said="is damaged"),
     Case("a part half written", 0,
-         _after_kill(lambda b: _half(b.records()[0].with_suffix(".mp4"))), again=False,
+         after_kill(lambda b: _half(b.records()[0].with_suffix(".mp4"))), again=False,
          said="is damaged"),
-    Case("options changed", 4, _after_kill(lambda b: None, "--crf", "33"), keeps=True,
+    Case("options changed", 4, after_kill(lambda b: None, "--crf", "33"), keeps=True,
          said="encoder was"),
-    Case("input changed", 4, _after_kill(_change_input), again=False, keeps=True,
+    Case("input changed", 4, after_kill(_change_input), again=False, keeps=True,
          said="input time was"),
     Case("work folder full", 4, _full_work),
     Case("output folder full", 4, _full_output, lost="nothing; 240 of 240 frames kept"),
@@ -384,12 +386,12 @@ def run_case(case: Case, bench: Bench) -> Row:
         if bench.work.exists():
             wrong.append("a work folder is left")
     if case.again or case.code in (0, 9):
-        wrong.append(_not_whole(bench.output))
+        wrong.append(not_whole(bench.output))
     words = ran.line(case.said) if ran.code == 0 else ran.words
     return Row(case.name, words, ran.code, lost, "; ".join(filter(None, wrong)))
 
 
-def _not_whole(path: Path) -> str:
+def not_whole(path: Path) -> str:
     """Open the job's output and decode it; what is wrong with it, empty if nothing is."""
     if not path.exists():
         return "there is no output"
@@ -418,11 +420,11 @@ def run_name(title: str, name: bytes, bench: Bench) -> Row:
         "upscale", "-o", output, "--fps-mult", "2", "--model", bench.model, "--device", "cpu",
         "--", source,
     )  # fmt: skip
-    wrong = [misbehaved(ran, 0, ""), _not_whole(bench.folder / output)]
+    wrong = [misbehaved(ran, 0, ""), not_whole(bench.folder / output)]
     return Row(title, ran.words, ran.code, "nothing", "; ".join(filter(None, wrong)))
 
 
-def all_rows() -> dict[str, Callable[[Bench], Row]]:
+def own_rows() -> dict[str, Callable[[Bench], Row]]:
     """Every row by its name."""
     rows: dict[str, Callable[[Bench], Row]] = {}
     for case in CASES:

@@ -68,12 +68,14 @@ class Child:
         folder: Where it runs, and where the files with what it says are.
         prelude: Python that it runs before.
         variables: Of its environment.
+        notes: Where the file with what it says is; its own folder if not given.
     """
 
     def __init__(
-        self, arguments: list[str], folder: Path, prelude: str, variables: dict[str, str]
-    ) -> None:
-        self._words = Path(tempfile.mkstemp(dir=folder, prefix="said-")[1])
+        self, arguments: list[str], folder: Path, prelude: str, variables: dict[str, str],
+        notes: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._words = Path(tempfile.mkstemp(dir=notes or folder, prefix="said-")[1])
         self._code: int | None = None
         # The child has none of this process's threads: it must not free what waits for them.
         gc.collect()

@@ -185,6 +185,8 @@ def test_the_model_that_is_absent_names_its_command(
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No real waiting between attempts."""
+    import vinr_cli.weights.install  # noqa: F401 - whose annotations need the class itself
+
     patience = partial(Patience, sleep=lambda seconds: None)
     monkeypatch.setattr("vinr_cli.fetch.patience.Patience", patience)
 

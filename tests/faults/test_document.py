@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from harness.faults import all_rows
+from harness.rows import all_rows
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
 

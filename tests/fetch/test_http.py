@@ -18,6 +18,7 @@ from vinr_cli.fetch.digest import Digest
 from vinr_cli.fetch.http import Source, download, without_secrets
 from vinr_cli.fetch.identity import ByDigest, ByValidator, Identity
 from vinr_cli.fetch.patience import Patience, RefusedError
+from vinr_cli.files import write_json
 
 from . import servers
 from .servers import Web
@@ -355,6 +356,30 @@ def test_another_version_is_fetched_from_its_start(
     source = begun(web, part, versioned, 300_000)
     web.tag = '"two"'
     web.put("/model", CONTENT[::-1])
+    download(source, part, versioned, patience=patience)
+    assert part.read_bytes() == CONTENT[::-1]
+
+
+def test_old_bytes_never_get_a_new_versions_name(
+    web: Web,
+    part: Path,
+    versioned: ByValidator,
+    patience: Patience,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that ends while it notes a new version leaves nothing that the next one would mix."""
+    source = begun(web, part, versioned, 300_000)
+    web.tag = '"two"'
+    web.put("/model", CONTENT[::-1])
+
+    def killed(path: Path, value: dict[str, object]) -> None:
+        write_json(path, value)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vinr_cli.fetch.identity.write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        download(source, part, versioned, patience=patience)
+    monkeypatch.setattr("vinr_cli.fetch.identity.write_json", write_json)
     download(source, part, versioned, patience=patience)
     assert part.read_bytes() == CONTENT[::-1]
 

@@ -173,6 +173,9 @@ def _attempt(client: httpx2.Client, url: str, wanted: _Wanted) -> None:
         except ChangedError as error:
             wanted.drop()
             raise BrokenError(str(error)) from error
+        if not start:  # first the old bytes go: a new version's name must never be theirs
+            wanted.drop()
+            wanted.identity.begin(response, total)
         _store(response, wanted, start, total)
 
 

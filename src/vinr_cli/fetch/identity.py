@@ -35,6 +35,13 @@ class Identity(Protocol):
             RefusedError: this is not the file, and will not be.
         """
 
+    def begin(self, response: httpx2.Response, total: int | None) -> None:
+        """Remember what an answer says of the file, when the part is empty and it begins.
+
+        Raises:
+            OSError: that cannot be written.
+        """
+
     def demand(self, part: Path) -> None:
         """Check the whole file.
 
@@ -68,6 +75,9 @@ class ByDigest:
         """
         if self.size is not None and total is not None and total != self.size:
             raise RefusedError(f"it has {total} bytes instead of {self.size}")
+
+    def begin(self, response: httpx2.Response, total: int | None) -> None:
+        """Nothing to remember: the hash is known."""
 
     def demand(self, part: Path) -> None:
         """Compare the hash.
@@ -104,20 +114,26 @@ class ByValidator:
         return {"If-Range": tag} if tag else None
 
     def admit(self, response: httpx2.Response, start: int, total: int | None) -> None:
-        """Remember the version that begins, or compare the one that continues.
+        """Compare the version that continues.
 
         Raises:
             ChangedError: a continuation of another version, though that was not asked for.
-            OSError: the state cannot be written.
         """
         if not start:
-            write_json(self.state, {"tag": _validator(response), "size": total})
             return
         tag, said = self._tag, response.headers.get("ETag", "")
         known = self.size
         other = tag.startswith('"') and said and said != tag
         if other or (known is not None and total is not None and total != known):
             raise ChangedError("the file is not what it was")
+
+    def begin(self, response: httpx2.Response, total: int | None) -> None:
+        """Remember the version.
+
+        Raises:
+            OSError: the state cannot be written.
+        """
+        write_json(self.state, {"tag": _validator(response), "size": total})
 
     def demand(self, part: Path) -> None:
         """Nothing to compare with: its length has been reached."""
