@@ -7,6 +7,7 @@ import typer
 
 import vinr_cli.cli.options as o
 from vinr_cli.cli.command import takes
+from vinr_cli.cli.console import tell, tell_json
 from vinr_cli.cli.rows import Given, as_path, as_text, needed, option, several, switch
 from vinr_cli.cli.scores import scores_as_json, show_scores
 from vinr_cli.plan.job import Limit
@@ -83,7 +84,7 @@ def evaluate(context: typer.Context, given: Given) -> None:
             "degrade": damage and str(damage),
             "deblock": "auto" if deblock is None else deblock,
         }
-        typer.echo(scores_as_json(scores, asked, PROTOCOL))
+        tell_json(scores_as_json(scores, asked, PROTOCOL))
     else:
         show_scores(scores)
-        typer.echo(PROTOCOL)
+        tell(PROTOCOL)

@@ -7,6 +7,13 @@ DEFAULT_CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 """Suffixes that an output keeps from its input; anything else becomes Matroska, which holds
 nearly every kind of track."""
 
+VIDEOS = frozenset({
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg",
+    ".vob", ".wmv", ".flv", ".f4v", ".ogv", ".3gp", ".3g2", ".mxf", ".dv", ".asf", ".rm",
+    ".rmvb", ".divx", ".y4m", ".nut",
+})  # fmt: skip
+"""Names that are looked for in a folder of videos."""
+
 
 def output_name(
     source: Path,
