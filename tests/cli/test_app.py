@@ -14,6 +14,7 @@ import pytest
 from vinr_cli import __version__
 from vinr_cli.cli import app
 from vinr_cli.cli.app import COMMANDS, SPINS, command_name, main
+from vinr_cli.cli.inputs import Checked
 from vinr_cli.errors import InputError, Interrupted
 
 from ..conftest import HANG_SECONDS
@@ -116,6 +117,7 @@ def test_no_arguments_show_the_help(vinr: Vinr) -> None:
         (["-crf", "20", "a"], "No such option: -crf. Did you mean --crf?"),
         (["-c:v", "av1", "a"], "No such option: -c:v. Did you mean --codec?"),
         (["-i", "a", "b", "c"], "-i: b and c would both be the output."),
+        (["a.mp4", "-r", "59.94"], "-r 59.94: -r is for subfolders. Did you mean --fps 59.94?"),
         (["upscale", "a", "--width", "0"], "--width 0: must be at least 1"),
         (["upscale", "a", "--width", "9.5"], "--width 9.5: is no whole number"),
         (["upscale", "a", "--crf", "nan"], "--crf nan: is no number"),
@@ -156,7 +158,9 @@ def test_a_usage_error_is_one_line_and_exit_code_2(
 def replace_job(monkeypatch: pytest.MonkeyPatch, job: Callable[..., Any]) -> None:
     """Let `job` stand in for the making of a video."""
     monkeypatch.setattr("vinr_cli.cli.upscale.do_job", job)
-    monkeypatch.setattr("vinr_cli.cli.upscale.check_inputs", lambda specs, reports: (specs, {}))
+    monkeypatch.setattr(
+        "vinr_cli.cli.upscale.check_inputs", lambda specs, *_, **__: Checked(list(specs), [], {})
+    )
     monkeypatch.setattr("vinr_cli.cli.transfer.find_weights", Path)
 
 
@@ -242,6 +246,7 @@ def test_signals_are_given_back() -> None:
 STUBBORN = """
 import os, signal, sys, time
 from vinr_cli.cli import app, console, upscale
+from vinr_cli.cli.inputs import Checked
 
 console._REPEAT_SECONDS = 600  # a slow machine may need a while between the two signals
 for number in (signal.SIGTERM, signal.SIGHUP):  # nohup, for one, has them ignored
@@ -257,7 +262,7 @@ def job(spec, reports):
         print("cleaned", flush=True)
 
 upscale.do_job, upscale.find_weights = job, str
-upscale.check_inputs = lambda specs, reports: (specs, {})
+upscale.check_inputs = lambda specs, *_, **__: Checked(list(specs), [], {})
 sys.exit(app.main(["upscale", "a.mp4"]))
 """
 

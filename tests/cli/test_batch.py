@@ -2,12 +2,18 @@ from pathlib import Path
 
 import pytest
 
-from vinr_cli.cli.batch import run_batch, settle_output, spread
+from vinr_cli.cli.batch import into_folder, run_batch, settle_output, spread
 from vinr_cli.cli.console import Session
+from vinr_cli.cli.names import Found
 from vinr_cli.cli.options import local
 from vinr_cli.cli.report import LineReports, QuietReports, Reports
 from vinr_cli.errors import EncoderError, OutputError, OutputExistsError, UsageError
 from vinr_cli.plan.job import STDIO, JobSpec
+
+
+def found(*paths: Path) -> list[Found]:
+    return [Found(path) for path in paths]
+
 
 TWO = [Path("a.mp4"), Path("b.mp4")]
 
@@ -42,7 +48,7 @@ def test_a_dash_is_standard_input_or_output() -> None:
     with pytest.raises(UsageError, match="one stream"):
         settle_output("-", [Path("a.mp4"), Path("b.mp4")])
     with pytest.raises(UsageError, match="stands alone"):
-        spread(JobSpec(STDIO), [STDIO, Path("b.mp4")])
+        spread(JobSpec(STDIO), found(STDIO, Path("b.mp4")), folder=False)
 
 
 def test_several_inputs_need_a_folder(tmp_path: Path) -> None:
@@ -64,11 +70,41 @@ def test_results_of_the_same_name_are_refused() -> None:
     """Two inputs whose results could meet under one name are refused before anything is done."""
     together = JobSpec(Path(), output=Path("out"))
     with pytest.raises(UsageError, match=r"y/a\.mp4: would get the same output name as x/a\.mp4"):
-        spread(together, [Path("x/a.mp4"), Path("y/a.mp4")])
+        spread(together, found(Path("x/a.mp4"), Path("y/a.mp4")), folder=True)
     with pytest.raises(UsageError, match="same output name"):
-        spread(JobSpec(Path()), [Path("a.avi"), Path("a.mkv")])
-    apart = spread(JobSpec(Path()), [Path("x/a.mp4"), Path("y/a.mp4")])
+        spread(JobSpec(Path()), found(Path("a.avi"), Path("a.mkv")), folder=False)
+    apart = spread(JobSpec(Path()), found(Path("x/a.mp4"), Path("y/a.mp4")), folder=False)
     assert [spec.input for spec in apart] == [Path("x/a.mp4"), Path("y/a.mp4")]
+
+
+def test_results_in_a_folder_lie_as_the_inputs_do() -> None:
+    """What was found in a subfolder goes into one of that name; a file stays a file."""
+    inside = [Found(Path("v/a.mp4"), Path()), Found(Path("v/s/t/a.mp4"), Path("s/t"))]
+    specs = spread(JobSpec(Path(), output=Path("out")), inside, folder=True)
+    assert [spec.output for spec in specs] == [Path("out"), Path("out/s/t")]
+    alone = spread(JobSpec(Path(), output=Path("out.mkv")), inside[1:], folder=False)
+    assert [spec.output for spec in alone] == [Path("out.mkv")]
+
+
+def test_missing_folders_are_made_when_a_job_needs_them(tmp_path: Path) -> None:
+    """A job into a folder makes it first; one that cannot be made is an OutputError."""
+    seen: list[bool] = []
+    job = into_folder(lambda spec, reports: seen.append((spec.output or Path()).is_dir()))
+    job(JobSpec(Path("a"), output=tmp_path / "x" / "y"), QuietReports(Session()))
+    assert seen == [True]
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be created"):
+        job(JobSpec(Path("a"), output=tmp_path / "file" / "y"), QuietReports(Session()))
+
+
+def test_inputs_that_cannot_be_read_count_as_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was found bad before the first job is in the sum at the end, and in the exit code."""
+    specs = [JobSpec(Path("a.mp4"))]
+    reports = LineReports(Session(), verbose=False)
+    assert run_batch(specs, lambda *_: None, reports, {Path("b.mp4"): 3}) == 1
+    assert capsys.readouterr().err == "vinr: 1 of 2 done; failed: b.mp4\n"
+    assert run_batch([], lambda *_: None, reports, {Path("b.mp4"): 3}) == 3
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
 
 FIELDLESS = {
     "--input": "names inputs, as INPUT does",
+    "--from-list": "names inputs, as INPUT does",
+    "--recursive": "says which inputs a folder gives",
+    "--include-results": "says which inputs are taken",
     "--allow-network": "inputs are fetched before there is a job",
     "--dry-run": "chooses what is done with the job",
     "--quiet": "about messages",
@@ -66,16 +69,6 @@ FIELDLESS = {
     "--debug": "about messages",
 }
 ROWLESS = {"input": "INPUT makes a job for each"}
-
-
-@pytest.fixture
-def specs(monkeypatch: pytest.MonkeyPatch) -> list[JobSpec]:
-    """The jobs that the command asks for; none is done."""
-    found: list[JobSpec] = []
-    monkeypatch.setattr("vinr_cli.cli.upscale.do_job", lambda spec, reports: found.append(spec))
-    monkeypatch.setattr("vinr_cli.cli.upscale.check_inputs", lambda specs, reports: (specs, {}))
-    monkeypatch.setattr("vinr_cli.cli.transfer.find_weights", Path)
-    return found
 
 
 def name_of(row: Option[object]) -> str:

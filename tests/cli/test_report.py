@@ -1,5 +1,7 @@
+import dataclasses
 import io
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,15 +9,14 @@ import pytest
 
 from vinr_cli.cli import report
 from vinr_cli.cli.console import Session
+from vinr_cli.cli.pace import Batch, clock, eta, pace
 from vinr_cli.cli.report import (
     BarReports,
     JsonReports,
     LineReports,
     QuietReports,
     Reports,
-    eta,
     open_reports,
-    pace,
     plan_lines,
 )
 from vinr_cli.errors import InputError
@@ -171,3 +172,85 @@ def test_a_plan_before_the_device_is_known_names_none() -> None:
     event = Planned(**{f: getattr(PLANNED, f) for f in PLANNED.__slots__} | {"device": "auto"})
     assert "auto" not in " ".join(plan_lines(event, verbose=False))
     assert report.LINE_SECONDS > 1
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("vinr_cli.cli.pace.time.monotonic", lambda: self.now)
+
+
+def test_the_time_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is left is told by the work of each job, at the pace of what was done so far."""
+    time = Clock(monkeypatch)
+    batch = Batch([100.0, 300.0, 0.0])  # an unknown job counts as the mean of the others, 200
+    batch.begin(0)
+    assert str(batch) == "1 of 3"
+    time.now += 50
+    assert batch.left(FramesDone(0, 10, 0.0)) == "-"
+    assert batch.left(FramesDone(5, 10, 50.0)) == clock(550)
+    time.now += 50
+    assert batch.left(FramesDone(10, 10, 100.0)) == clock(500)
+    batch.begin(1)
+    assert str(batch) == "2 of 3"
+    time.now += 100
+    assert batch.left(FramesDone(10, 30, 100.0)) == clock(400)
+
+
+def test_a_job_that_was_done_before_is_no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipped jobs take no part in the pace, nor do frames of an earlier run."""
+    time = Clock(monkeypatch)
+    batch = Batch([100.0, 100.0, 100.0])
+    batch.begin(0)
+    time.now += 7
+    batch.begin(1)
+    time.now += 10
+    assert batch.left(FramesDone(60, 100, 10.0, earlier=50)) == clock(140)
+
+
+def test_one_job_is_no_batch() -> None:
+    """A single job has no place and no time but its own."""
+    batch = Batch([5.0])
+    batch.begin(0)
+    assert str(batch) == ""
+    assert batch.left(FramesDone(5, 10, 5.0)) == ""
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100])
+def test_the_bar_of_a_batch_fits(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any width the bar is one line, with the place in the batch and the time of all."""
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    reports = BarReports(Session(), verbose=False)
+    reports.batch = Batch([1.0] * 12)
+    reports.batch.begin(2)
+    reports(dataclasses.replace(PLANNED, input=Path("a long name of a film of somebody's.mp4")))
+    reports(FramesDone(480, 9600, 24.0))
+    reports.close()
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue()).replace("\r", "\n").split("\n")
+    bar = next(line for line in lines if " all " in line)
+    assert len(bar.rstrip()) <= columns
+    assert ("3/12 " in bar) is (columns < 72)
+    assert ("3 of 12: a long" in bar) is (columns >= 72)
+    assert ("480/9600" if columns >= 72 else "  5% ") in bar
+    assert max(map(len, lines)) <= columns
+
+
+def test_lines_of_a_batch_say_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a pipe, plan and progress say which job of how many it is, and the time of all."""
+    monkeypatch.setattr(report, "LINE_SECONDS", 0.0)
+    reports = LineReports(Session(), verbose=False)
+    reports.batch = Batch([1.0, 1.0])
+    reports.batch.begin(0)
+    play(reports)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "1 of 2: in[bold].mp4: 160x96, 23.976 fps, 1 frame"
+    pattern = r"1 of 2: in\[bold\].mp4: 48/96 frames, 2.00 frames/s, ETA 0:00:24, all \d:\d\d:\d\d"
+    assert any(re.fullmatch(pattern, line) for line in lines)

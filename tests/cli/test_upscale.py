@@ -24,16 +24,6 @@ from ..conftest import HANG_SECONDS
 Vinr = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def specs(monkeypatch: pytest.MonkeyPatch) -> list[JobSpec]:
-    """The jobs that the command asks for; none is done."""
-    found: list[JobSpec] = []
-    monkeypatch.setattr("vinr_cli.cli.upscale.do_job", lambda spec, reports: found.append(spec))
-    monkeypatch.setattr("vinr_cli.cli.upscale.check_inputs", lambda specs, reports: (specs, {}))
-    monkeypatch.setattr("vinr_cli.cli.transfer.find_weights", Path)
-    return found
-
-
 def test_only_the_input_is_needed(specs: list[JobSpec]) -> None:
     """`vinr upscale in.mp4` doubles size and rate and leaves all else to its default."""
     assert main(["upscale", "in.mp4"]) == 0
@@ -142,13 +132,14 @@ def test_a_dry_run_writes_nothing(
 def test_a_dry_run_refuses_what_the_run_would(
     sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny: Path
 ) -> None:
-    """--dry-run fails for an output that exists, and creates no folder."""
+    """--dry-run fails for an output that exists; a folder that is missing is not created."""
     taken = tmp_path / "taken.mp4"
     taken.touch()
     common = ["upscale", str(sample), "--dry-run", "--model", str(tiny)]
     assert main([*common, "-o", str(taken)]) == 4
     assert "exists already" in capsys.readouterr().err
-    assert main([*common, "-o", f"{tmp_path}/new/"]) == 4
+    assert main([*common, "-o", f"{tmp_path}/new/"]) == 0
+    assert f"to {tmp_path}/new/{sample.stem}-2x-47.952fps.mp4: 320x192" in capsys.readouterr().out
     assert not (tmp_path / "new").exists()
 
 

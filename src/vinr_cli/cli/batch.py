@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from vinr_cli.cli.console import tell
+from vinr_cli.cli.names import Found
 from vinr_cli.cli.options import local
+from vinr_cli.cli.pace import Batch
 from vinr_cli.cli.report import JsonReports, Reports, plan_lines
 from vinr_cli.errors import (
     IncompleteError,
@@ -58,16 +60,19 @@ def settle_output(
             cause = f"is one stream, and there are {len(inputs)} inputs"
             raise UsageError("-o -", cause, "Give them in separate runs.")
         return path
-    if output.endswith((os.sep, "/")) and not path.is_dir():
-        if not create:
-            raise OutputError(path, "the folder does not exist", "A dry run does not create it.")
+    if is_folder(output) and create and not path.is_dir():
         _make_folder(path)
-    if len(inputs) > 1 and not path.is_dir():
+    if len(inputs) > 1 and not is_folder(output):
         fix = "Create it, or end its name with a slash."
         raise UsageError(f"-o {output}", f"is no folder, and there are {len(inputs)} inputs", fix)
-    if form and FORMATS[form][0].pictures and len(inputs) == 1 and path.is_dir():
+    if form and FORMATS[form][0].pictures and len(inputs) == 1 and is_folder(output):
         return path / PICTURES
     return path
+
+
+def is_folder(output: str | None) -> bool:
+    """Whether an output is a folder: it is there, or ends with a slash."""
+    return output is not None and (output.endswith((os.sep, "/")) or local(output).is_dir())
 
 
 def _make_folder(path: Path) -> None:
@@ -77,26 +82,51 @@ def _make_folder(path: Path) -> None:
         raise OutputError(path, f"cannot be created: {error.strerror}") from error
 
 
-def spread(spec: JobSpec, inputs: Sequence[Path]) -> list[JobSpec]:
+def spread(spec: JobSpec, found: Sequence[Found], *, folder: bool) -> list[JobSpec]:
     """One job for each input.
+
+    Args:
+        spec: What is asked for.
+        found: The inputs.
+        folder: Whether the output is a folder; results lie in it as the inputs do in theirs.
 
     Raises:
         UsageError: two results could get the same name, or standard input is one of several.
     """
-    if STDIO in inputs and len(inputs) > 1:
+    if len(found) > 1 and any(other.path == STDIO for other in found):
         raise UsageError("-", "is standard input, and stands alone", "Give the others apart.")
     seen: dict[tuple[Path, str, str], Path] = {}
-    for path in inputs:
-        folder = path.parent if spec.output is None else spec.output
-        other = seen.setdefault((folder, path.stem, default_suffix(path)), path)
+    specs = []
+    for one in found:
+        path, output = one.path, spec.output
+        if output is not None and folder:
+            output /= one.below
+        place = (output or path.parent, path.stem, default_suffix(path))
+        other = seen.setdefault(place, path)
         if other is not path:
             cause = f"would get the same output name as {other}"
             raise UsageError(path, cause, "Give them in separate runs, with -o.")
-    return [replace(spec, input=path) for path in inputs]
+        specs.append(replace(spec, input=path, output=output))
+    return specs
+
+
+def into_folder(job: Job) -> Job:
+    """The same job, whose output is a folder that is made first if it is missing."""
+
+    def made(spec: JobSpec, reports: Reports) -> None:
+        if spec.output is not None and not spec.output.is_dir():
+            _make_folder(spec.output)
+        job(spec, reports)
+
+    return made
 
 
 def run_batch(
-    specs: Sequence[JobSpec], job: Job, reports: Reports, bad: Mapping[Path, int] = _NONE
+    specs: Sequence[JobSpec],
+    job: Job,
+    reports: Reports,
+    bad: Mapping[Path, int] = _NONE,
+    work: Sequence[float] = (),
 ) -> int:
     """Do one job after the other; a failure does not stop the rest.
 
@@ -107,6 +137,7 @@ def run_batch(
         job: Does one of them.
         reports: Told everything.
         bad: Inputs that have no job, because they cannot be read, and the exit codes of that.
+        work: How much there is to do for each job, in one unit; 0 or nothing where unknown.
 
     Returns:
         The exit code: 0, the failure's own if there is one input, else `SOME_FAILED`.
@@ -119,7 +150,9 @@ def run_batch(
     skipped: list[Path] = []
     code = next(iter(bad.values()), 0)
     alone = len(specs) + len(bad) == 1
-    for spec in specs:
+    reports.batch = Batch(work or [0.0] * len(specs))
+    for place, spec in enumerate(specs):
+        reports.batch.begin(place)
         try:
             job(spec, reports)
         except (Interrupted, OptionError):
@@ -159,12 +192,24 @@ def do_job(spec: JobSpec, reports: Reports) -> None:
         )
 
 
-def show_plan(spec: JobSpec, reports: Reports) -> None:
-    """Say what `do_job` would do; fails where that would be refused."""
-    from vinr_cli.jobs.announce import planned
-    from vinr_cli.jobs.run import plan_job
+def show_plan(spec: JobSpec, reports: Reports, *, folder: bool = False) -> None:
+    """Say what `do_job` would do; fails where that would be refused.
 
-    plan = plan_job(spec)
+    Args:
+        spec: The job.
+        reports: Gets the plan, if they are for programs, and what there is to note.
+        folder: Whether the output is a folder, which may be missing: a dry run makes none.
+    """
+    from vinr_cli.jobs.announce import planned
+    from vinr_cli.jobs.planning import plan_upscale
+    from vinr_cli.jobs.run import is_piped, plan_job
+
+    if folder and not is_piped(spec) and spec.output is not None and not spec.output.is_dir():
+        plan = plan_upscale(replace(spec, output=None))
+        name = Path(*plan.output.parts[-2 if plan.encoder.container.pictures else -1 :])
+        plan = replace(plan, output=spec.output / name)
+    else:
+        plan = plan_job(spec)
     event = planned(plan)
     if isinstance(reports, JsonReports):
         reports(event)

@@ -1,6 +1,5 @@
 """`vinr bench`: how fast this machine is, in a form to compare and to paste."""
 
-import json
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ import typer
 import vinr_cli.cli.options as o
 from vinr_cli._version import __version__
 from vinr_cli.cli.command import takes
-from vinr_cli.cli.console import tell
+from vinr_cli.cli.console import tell, tell_json
 from vinr_cli.cli.rows import Given, option
 from vinr_cli.plan.job import Limit
 from vinr_cli.plan.numbers import parse_size, parse_whole
@@ -39,7 +38,7 @@ def bench(context: typer.Context, given: Given) -> None:
         precision=given[o.PRECISION],
     )
     if given[o.AS_JSON]:
-        tell(json.dumps({"vinr": __version__, **report.to_dict()}))
+        tell_json({"vinr": __version__, **report.to_dict()})
     else:
         tell("\n".join(bench_lines(report)))
 

@@ -4,6 +4,7 @@ Results go to stdout; everything that is said on the way goes to stderr.
 """
 
 import errno
+import json
 import os
 import signal
 import sys
@@ -27,6 +28,8 @@ INTERRUPTED = Interrupted.exit_code
 READER_GONE = 141
 """Exit code when whoever read stdout has gone: 128 + SIGPIPE, as of other programs."""
 
+_HANGING = 2
+"""Columns by which a broken line's further lines stand in."""
 _REPEAT_SECONDS = 0.3
 """A signal again within this time is the same request: `timeout` sends its own twice."""
 
@@ -50,19 +53,58 @@ def printable(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
-    _write(sys.stderr, printable(text) + "\n")
+    """One line on stderr; a terminal gets it in lines of its width."""
+    _write(sys.stderr, fitting(printable(text), sys.stderr) + "\n")
 
 
 def tell(text: str) -> None:
-    """Lines on stdout, at once.
+    """Lines on stdout, at once; a terminal gets them in lines of its width.
 
     Raises:
         BrokenPipeError: nobody reads any more.
         OutputError: what is there does not take it, such as a full disk.
     """
+    _put("".join(fitting(printable(line), sys.stdout) + "\n" for line in text.splitlines()))
+
+
+def tell_json(record: object) -> None:
+    """An object on one line of stdout, also on a terminal.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+        OutputError: what is there does not take it, such as a full disk.
+    """
+    _put(json.dumps(record) + "\n")
+
+
+def fitting(line: str, stream: TextIO | None) -> str:
+    """A line as a stream shows it best: on a terminal broken between words, with a hanging indent.
+
+    Args:
+        line: One line; what it begins with of spaces, further lines of it do too.
+        stream: Where it goes.
+    """
+    if not is_terminal(stream):
+        return line
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    words = line.lstrip(" ")
+    indent = len(line) - len(words)
+    if indent + Text(words).cell_len <= console.width:
+        return line
+    width = max(console.width - indent - _HANGING, 1)
+    lines = Text(words).wrap(console, width)
+    return f"\n{' ' * (indent + _HANGING)}".join(
+        " " * indent * (k == 0) + part.plain.rstrip() for k, part in enumerate(lines)
+    )
+
+
+def _put(text: str) -> None:
+    """Text on stdout."""
     try:
-        _write(sys.stdout, "".join(printable(line) + "\n" for line in text.splitlines()))
+        _write(sys.stdout, text)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -75,7 +117,8 @@ def complain(error: BaseException, session: Session) -> int:
     error = foreseen(error)
     if session.debug:
         _write(sys.stderr, "".join(traceback.format_exception(error)))
-    _write(sys.stderr, f"vinr: {_red('error:')} {printable(describe(error))}\n")
+    text = fitting(f"vinr: error: {printable(describe(error))}", sys.stderr)
+    _write(sys.stderr, text.replace("error:", _red("error:"), 1) + "\n")
     return error.exit_code if isinstance(error, VinrError) else BUG
 
 

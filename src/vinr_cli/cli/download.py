@@ -1,12 +1,11 @@
 """`vinr download-weights`: models that do not come with the program."""
 
-import json
 from dataclasses import asdict
 
 import typer
 
 from vinr_cli.cli.command import takes
-from vinr_cli.cli.console import tell
+from vinr_cli.cli.console import tell, tell_json
 from vinr_cli.cli.options import AS_JSON, DEBUG, QUIET
 from vinr_cli.cli.rows import Given, as_path, as_text, option, switch
 from vinr_cli.cli.transfer import ask_unlicensed, show_transfer
@@ -66,6 +65,6 @@ def download_weights(context: typer.Context, given: Given) -> None:
             digest = None if sha256 is None else Digest.sha256(sha256)
             stamp = take_from(name, source, digest, terms)
     if as_json:
-        tell(json.dumps({**asdict(stamp), "path": str(stamp.path)}))
+        tell_json({**asdict(stamp), "path": str(stamp.path)})
     elif not quiet:
         tell(f"{stamp.name}: {stamp.size / 1e6:.1f} MB, checked: {stamp.path}")

@@ -7,6 +7,7 @@ import typer
 import vinr_cli.cli.evaluation as e
 import vinr_cli.cli.options as o
 from vinr_cli.cli.command import takes
+from vinr_cli.cli.console import tell, tell_json
 from vinr_cli.cli.rows import Given
 from vinr_cli.cli.scores import scores_as_json, show_scores
 
@@ -59,7 +60,7 @@ def evaluate(context: typer.Context, given: Given) -> None:
             "deblock": "auto" if deblock is None else deblock,
             "against": list(given[e.AGAINST] or []),
         }
-        typer.echo(scores_as_json(scores, asked, PROTOCOL))
+        tell_json(scores_as_json(scores, asked, PROTOCOL))
     else:
         show_scores(scores)
-        typer.echo(PROTOCOL)
+        tell(PROTOCOL)

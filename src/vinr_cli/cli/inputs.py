@@ -1,63 +1,23 @@
-"""From the names on the command line to inputs that are there, before the first job begins."""
+"""Inputs that are there: looked at before the first job begins, so that a slip is said at once."""
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vinr_cli.cli.options import local
 from vinr_cli.cli.report import Reports
 from vinr_cli.cli.suggest import near_file
 from vinr_cli.errors import InputError, UsageError, VinrError
+from vinr_cli.events import Notice
 from vinr_cli.plan.job import STDIO, JobSpec
+
+if TYPE_CHECKING:
+    from vinr_cli.media.read import MediaInfo
 
 _RESULT = re.compile(r"(?:^|\| )vinr \d[^;|]*; ")
 """How the comment of a result of vinr begins, behind what its source's says."""
-_CHOSEN_NAME = re.compile(r"-(?:[\d.]+fps|vfr)(?:-[\d.]+xslow)?", re.ASCII)
-"""The end of a name that `plan.naming` has made."""
-
-
-def split_names(
-    names: Sequence[str], marked: Sequence[str], output: str | None
-) -> tuple[list[Path], str | None]:
-    """Tell inputs from the output: `IN OUT`, `-i IN OUT`, or as many inputs as there are names.
-
-    A name behind inputs that `-i` marks is the output. So is the second of two that is not there,
-    or that an earlier run of the same command has made.
-
-    Args:
-        names: Those without an option.
-        marked: Those of `-i`.
-        output: That of `-o`, if it is given.
-
-    Returns:
-        The inputs and the output.
-
-    Raises:
-        UsageError: there is no input, or there are several outputs.
-    """
-    inputs = [local(name) for name in (*marked, *names)]
-    if not inputs:
-        raise UsageError("vinr upscale", "Missing argument 'INPUT'", "See vinr upscale --help.")
-    if output is not None:
-        return inputs, output
-    if marked and len(names) > 1:
-        cause = f"{' and '.join(names)} would both be the output"
-        raise UsageError("-i", cause, "Name further inputs with -i too.")
-    if marked and names:
-        return inputs[:-1], names[0]
-    if len(names) == 2 and "://" not in names[1] and _is_output(inputs[1]):
-        return inputs[:1], names[1]
-    return inputs, None
-
-
-def _is_output(path: Path) -> bool:
-    """Whether the second of two names is the output, not another input."""
-    if path == STDIO or not is_there(path):
-        return True
-    if path.is_dir():
-        return not any(path.iterdir())
-    return not _CHOSEN_NAME.search(path.stem) and is_result(path)
 
 
 def is_there(path: Path) -> bool:
@@ -74,13 +34,17 @@ def is_there(path: Path) -> bool:
 
 
 def is_result(path: Path) -> bool:
-    """Whether a video says that vinr has made it; some formats have no place for that."""
+    """Whether a video can be read and says that vinr has made it."""
     from vinr_cli.media.read import probe
 
     try:
-        media = probe(path)
+        return is_marked(probe(path))
     except VinrError:
         return False
+
+
+def is_marked(media: "MediaInfo") -> bool:
+    """Whether a video's comment says that vinr has made it; some formats have no place for one."""
     return any(k.lower() == "comment" and _RESULT.search(v) for k, v in media.metadata)
 
 
@@ -102,35 +66,70 @@ def require_there(path: Path, *, last: bool = False) -> None:
     raise InputError(path, "no such file", fix)
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of the inputs before the first job begins.
+
+    Attributes:
+        sound: Jobs whose inputs can be read.
+        work: For each of them how much there is to do: its pixels, of all frames; 0 if unknown.
+        bad: The other inputs, with their exit codes.
+    """
+
+    sound: list[JobSpec]
+    work: list[float]
+    bad: dict[Path, int]
+
+
 def check_inputs(
-    specs: Sequence[JobSpec], reports: Reports
-) -> tuple[list[JobSpec], dict[Path, int]]:
+    specs: Sequence[JobSpec], reports: Reports, named: Container[Path] = (), *, results: bool = True
+) -> Checked:
     """Open every input of a batch before the first job begins: a slip is no news of tomorrow.
 
-    A single input is opened by its job.
+    A single input that was named is opened by its job.
 
     Args:
         specs: The jobs.
-        reports: Told what cannot be read.
+        reports: Told what cannot be read, and what is left out.
+        named: Inputs that were named alone, so they are meant whatever they are.
+        results: Whether what vinr has made is taken too; else it is left out.
 
-    Returns:
-        The jobs whose inputs can be read; the others' inputs with their exit codes.
+    Raises:
+        UsageError: all inputs are left out.
     """
-    sound: list[JobSpec] = []
-    bad: dict[Path, int] = {}
+    checked = Checked([], [], {})
+    left: list[Path] = []
     for spec in specs:
+        last = spec is specs[-1] and len(specs) > 1 and spec.output is None
         try:
-            require_there(spec.input, last=len(specs) > 1 and spec is specs[-1])
-            if len(specs) > 1 and is_there(spec.input):
-                _open(spec)
+            require_there(spec.input, last=last)
+            alone = len(specs) == 1 and spec.input in named
+            media = None if alone or not is_there(spec.input) else _open(spec)
         except VinrError as error:
-            bad[spec.input] = reports.failed(spec.input, error)
-        else:
-            sound.append(spec)
-    return sound, bad
+            checked.bad[spec.input] = reports.failed(spec.input, error)
+            continue
+        if media is not None and not results and is_marked(media):
+            left.append(spec.input)
+            continue
+        checked.sound.append(spec)
+        checked.work.append(0.0 if media is None else _work(media))
+    if left:
+        how = "1 result of vinr is" if len(left) == 1 else f"{len(left)} results of vinr are"
+        text = f"{how} left out: --include-results takes them"
+        if not checked.sound and not checked.bad:
+            raise UsageError(left[0], text)
+        reports(Notice(text, str(left[0])))
+    return checked
 
 
-def _open(spec: JobSpec) -> None:
+def _open(spec: JobSpec) -> "MediaInfo":
     from vinr_cli.media.read import probe_source
 
-    probe_source(spec.input, spec.input_rate)
+    return probe_source(spec.input, spec.input_rate)
+
+
+def _work(media: "MediaInfo") -> float:
+    """Pixels of all frames, as far as the file tells."""
+    video = media.video
+    frames = (media.duration or 0) * (video.rate or 25)
+    return float(frames * video.width * video.height)

@@ -1,12 +1,11 @@
 """`vinr models`: the weights that `--model` knows by name."""
 
-import json
 from dataclasses import asdict
 
 import typer
 
 from vinr_cli.cli.command import takes
-from vinr_cli.cli.console import tell
+from vinr_cli.cli.console import tell, tell_json
 from vinr_cli.cli.options import AS_JSON, DEBUG
 from vinr_cli.cli.rows import Given, as_text, option, switch
 from vinr_cli.errors import WeightsError
@@ -30,7 +29,7 @@ def models(context: typer.Context, given: Given) -> None:
     rows = list_models(verify=given[VERIFY])
     for row in rows:
         if given[AS_JSON]:
-            tell(json.dumps({**asdict(row), "path": str(row.path) if row.path else None}))
+            tell_json({**asdict(row), "path": str(row.path) if row.path else None})
         else:
             _show(row)
     damaged = [row for row in rows if row.state == DAMAGED]

@@ -102,8 +102,9 @@ _OUTPUT, _TALK = "Output", "Messages"
 
 # fmt: off
 INPUTS = several(option("INPUT", as_text, "INPUT... [OUTPUT]", "",
-    "Videos, folders of pictures, patterns such as shot/%05d.png, or - for standard input. Of two "
-    "names, a second one that is not there is the output.", field="input", settled=True))
+    "Videos, folders of videos or of pictures, patterns such as shot/%05d.png, or - for standard "
+    "input. Of two names, a second one that is not there is the output.",
+    field="input", settled=True))
 
 SCALE = option("--scale", parse_factor, "X", _SIZE,
     "Factor for both sides, 0.25 to 16: 3, 3.5 or 7/2.", field="size.scale", settled=True,
@@ -130,7 +131,7 @@ FPS_MULT = option("--fps-mult", parse_factor, "M", _TIME,
     brief="frames out per frame in, such as 2 or 2.5")
 FPS = option("--fps", parse_rate, "R", _TIME,
     "Constant rate: 60, 60000/1001, or 59.94, which means the same.",
-    field="rate", settled=True, also="framerate frame-rate rate r target-fps",
+    field="rate", settled=True, also="framerate frame-rate rate target-fps",
     brief="frames per second, such as 60 or 59.94")
 SLOWMO = option("--slowmo", parse_factor, "S", _TIME,
     "Slow motion: S times as many frames, shown S times as long.",
@@ -168,6 +169,14 @@ DEINTERLACE = option("--deinterlace", OneOf({"auto": True, "off": False}), "auto
 MARKED = several(option("--input -i", as_text, "FILE", _OUTPUT,
     "An input, as other programs have it: a name without an option is the output then.",
     also="in infile source file video"))
+FROM_LIST = option("--from-list", as_text, "FILE", _OUTPUT,
+    "A list of inputs, one a line; - reads it from standard input, as of find.",
+    also="list file-list filelist input-list batch concat")
+RECURSIVE = switch("--recursive -r", _OUTPUT,
+    "Of folders, take the videos of subfolders too; results in a folder keep these.",
+    also="recurse subfolders R")
+INCLUDE_RESULTS = switch("--include-results", _OUTPUT,
+    "Take what vinr has made too, of several inputs or of a folder; else it is left out.")
 OUTPUT = option("--output -o", as_text, "FILE|DIR", _OUTPUT,
     "A file, a folder (`new/` is created), pictures (out/%05d.png), or - for standard output. "
     "Without it, beside the input, with a name that says what was done.",

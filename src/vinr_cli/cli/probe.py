@@ -1,13 +1,12 @@
 """`vinr probe`: what vinr sees in a file, and what it would make of it."""
 
-import json
 from typing import TYPE_CHECKING
 
 import typer
 
 import vinr_cli.cli.options as o
 from vinr_cli.cli.command import takes
-from vinr_cli.cli.console import tell
+from vinr_cli.cli.console import tell, tell_json
 from vinr_cli.cli.describe import media_lines, media_object
 from vinr_cli.cli.inputs import require_there
 from vinr_cli.cli.report import plan_lines, planned_object
@@ -37,7 +36,7 @@ def probe(context: typer.Context, given: Given) -> None:
     media, times, event, notes = _look(spec, asked=asked)
     if given[o.AS_JSON]:
         planned = None if event is None else planned_object(event)
-        tell(json.dumps(media_object(media, times) | {"planned": planned}))
+        tell_json(media_object(media, times) | {"planned": planned})
         return
     lines = media_lines(media, times)
     if event is not None:

@@ -1,6 +1,5 @@
 """Events as people and programs read them: a progress bar, plain lines, or JSON."""
 
-import json
 import os
 import sys
 import time
@@ -16,11 +15,11 @@ from vinr_cli.cli.console import (
     complain,
     describe,
     is_terminal,
-    printable,
     say,
     silence,
-    tell,
+    tell_json,
 )
+from vinr_cli.cli.pace import Batch, eta, pace
 from vinr_cli.errors import OutputExistsError, UsageError, VinrError
 from vinr_cli.events import Event, Finished, FramesDone, Notice, PartDone, Planned
 from vinr_cli.plan.naming import decimal
@@ -43,9 +42,11 @@ class Reports:
     Attributes:
         session: As given.
         calm: Whether nothing else may be shown, such as a bar of a download.
+        batch: Where a batch is; None outside of one.
     """
 
     calm = False
+    batch: Batch | None = None
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -127,7 +128,8 @@ class LineReports(Reports):
         match event:
             case Planned():
                 self._input, self._shown = event.input.name, time.monotonic()
-                self._lines(plan_lines(event, verbose=self._verbose))
+                first, *others = plan_lines(event, verbose=self._verbose)
+                self._lines([f"{self._place(': ')}{first}", *others])
             case FramesDone():
                 self._progress(event)
             case PartDone() if self._verbose:
@@ -146,7 +148,18 @@ class LineReports(Reports):
             self._shown = now
             total = "?" if event.total is None else event.total
             text = f"{event.done}/{total} frames, {pace(event)} frames/s, ETA {eta(event)}"
-            self._lines([f"{self._input}: {text}"])
+            left = self._left(event)
+            every = f", all {left}" if left else ""
+            self._lines([f"{self._place(': ')}{self._input}: {text}{every}"])
+
+    def _place(self, behind: str) -> str:
+        """Which job of a batch runs, such as `3 of 12`; empty for one job."""
+        place = "" if self.batch is None else str(self.batch)
+        return f"{place}{behind}" if place else ""
+
+    def _left(self, event: FramesDone) -> str:
+        """How long the whole batch still takes; empty for one job."""
+        return "" if self.batch is None else self.batch.left(event)
 
     def _lines(self, lines: Sequence[str]) -> None:
         for line in lines:
@@ -170,14 +183,18 @@ class BarReports(LineReports):
     _bar: "Progress | None" = None
 
     def _progress(self, event: FramesDone) -> None:
+        left = self._left(event)
         if self._bar is None:
-            self._bar = _open_bar(self._input)
+            from vinr_cli.cli.bar import open_bar  # Rich's bars take their time to load
+
+            self._bar = open_bar(self._input, self._place(""))
         self._bar.update(
             self._bar.task_ids[0],
             completed=event.done,
             total=event.total,
             pace=pace(event),
             eta=eta(event),
+            left=f"all {left}" if left else "",
         )
 
     def _lines(self, lines: Sequence[str]) -> None:
@@ -283,7 +300,7 @@ class JsonReports(Reports):
     @staticmethod
     def _write(record: dict[str, Any]) -> None:
         try:
-            tell(json.dumps(record))
+            tell_json(record)
         except BrokenPipeError:
             silence(sys.stdout)
 
@@ -331,40 +348,6 @@ def finished_lines(event: Finished, *, verbose: bool) -> list[str]:
     if verbose:
         lines += [f"  {name}: {seconds:.1f} s" for name, seconds in event.stage_seconds]
     return lines
-
-
-def pace(event: FramesDone) -> str:
-    """Frames per second so far."""
-    made = event.done - event.earlier
-    return f"{made / event.seconds:.2f}" if event.seconds > 0 and made else "-"
-
-
-def eta(event: FramesDone) -> str:
-    """Time that is left, as h:mm:ss."""
-    made = event.done - event.earlier
-    if not made or event.total is None:
-        return "-"
-    left = round((event.total - event.done) * event.seconds / made)
-    return f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
-
-
-def _open_bar(name: str) -> "Progress":
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[pace]} frames/s"),
-        TextColumn("ETA {task.fields[eta]}"),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    bar.add_task(escape(printable(name)), total=None, pace="-", eta="-")
-    bar.start()
-    return bar
 
 
 def _exact(rate: Fraction | None) -> str | None:

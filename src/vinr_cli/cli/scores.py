@@ -1,7 +1,6 @@
 """The figures of `vinr evaluate`, for people and for machines."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,9 @@ def _known(value: float | None, decimals: int) -> str:
     return "-" if value is None else f"{value:.{decimals}f}"
 
 
-def scores_as_json(scores: "Sequence[Score]", settings: Mapping[str, Any], protocol: str) -> str:
-    """One line of JSON: protocol, settings as asked for, and every score."""
+def scores_as_json(
+    scores: "Sequence[Score]", settings: Mapping[str, Any], protocol: str
+) -> dict[str, Any]:
+    """For JSON: protocol, settings as asked for, and every score."""
     rows = [dataclasses.asdict(s) for s in scores]
-    return json.dumps({"protocol": protocol, "settings": dict(settings), "scores": rows})
+    return {"protocol": protocol, "settings": dict(settings), "scores": rows}

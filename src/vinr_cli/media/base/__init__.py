@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         FORMATS,
         PIPED,
         SUFFIXES,
+        VIDEOS,
         Comment,
         Container,
         default_suffix,
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     )
     from vinr_cli.media.base.ffmpeg import find_ffmpeg
     from vinr_cli.media.base.listing import (
+        PICTURE_SUFFIXES,
         Pattern,
         is_listing,
         list_pictures,
         named_after,
+        natural_key,
         parse_pattern,
     )
     from vinr_cli.media.base.names import NAME_BYTES, container_of, temporary_name
@@ -31,10 +34,11 @@ else:
     __getattr__ = door(
         __name__,
         codecs="CODECS",
-        containers="FALLBACKS FORMATS PIPED SUFFIXES Comment Container default_suffix "
+        containers="FALLBACKS FORMATS PIPED SUFFIXES VIDEOS Comment Container default_suffix "
         "require_format",
         ffmpeg="find_ffmpeg",
-        listing="Pattern is_listing list_pictures named_after parse_pattern",
+        listing="PICTURE_SUFFIXES Pattern is_listing list_pictures named_after natural_key "
+        "parse_pattern",
         names="NAME_BYTES container_of temporary_name",
         opening="open_input",
         pipe="STDOUT_NAME Outlet",

@@ -262,6 +262,12 @@ SUFFIXES: dict[str, Container] = {}
 for _row in CONTAINERS:
     for _suffix in _row.suffixes:
         SUFFIXES.setdefault(_suffix, _row)
+VIDEOS = frozenset({
+    *(suffix for row in CONTAINERS if not row.pictures for suffix in row.suffixes),
+    ".mpg", ".mpeg", ".vob", ".wmv", ".flv", ".f4v", ".ogv", ".3gp", ".3g2", ".mxf", ".dv", ".asf",
+    ".rm", ".rmvb", ".divx",
+}) - {".gif", ".webp"}  # fmt: skip
+"""Names that are looked for in a folder of videos: what can be written, and what is read alone."""
 PIPED = {w: row for w, (row, suffix) in FORMATS.items() if row.piped and suffix == row.suffixes[0]}
 """Those of `FORMATS` that can be written to a pipe."""
 

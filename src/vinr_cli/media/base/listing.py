@@ -9,7 +9,7 @@ from pathlib import Path
 from vinr_cli.errors import InputError
 from vinr_cli.media.base.borders import words_of
 
-SUFFIXES = frozenset(
+PICTURE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dpx", ".exr"}
 )  # fmt: skip
 """Names that are looked for in a folder. A pattern names its files itself."""
@@ -126,10 +126,14 @@ def _of_pattern(path: Path, pattern: Pattern, names: Sequence[str]) -> tuple[Pat
 
 
 def _of_folder(folder: Path, names: Sequence[str], notices: list[str]) -> tuple[Path, ...]:
-    kept = [n for n in names if Path(n).suffix.lower() in SUFFIXES and not n.startswith(".")]
+    kept = [
+        n for n in names if Path(n).suffix.lower() in PICTURE_SUFFIXES and not n.startswith(".")
+    ]
     if not kept:
         raise InputError(
-            folder, "is a folder without pictures", f"It may hold {', '.join(sorted(SUFFIXES))}."
+            folder,
+            "is a folder without pictures",
+            f"It may hold {', '.join(sorted(PICTURE_SUFFIXES))}.",
         )
     kinds = {_kind(name): name for name in reversed(kept)}
     if len(kinds) > 1:
