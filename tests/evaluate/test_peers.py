@@ -3,7 +3,6 @@
 import importlib
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -22,10 +21,8 @@ Frames = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def peers() -> Iterator[ModuleType]:
-    sys.path.insert(0, str(BENCHMARKS))
-    yield importlib.import_module("peers")
-    sys.path.remove(str(BENCHMARKS))
+def peers() -> ModuleType:
+    return importlib.import_module("peers")
 
 
 class Pretended:

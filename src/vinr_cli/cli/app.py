@@ -236,13 +236,18 @@ def _usage(error: typer.TyperException, words: Sequence[str]) -> UsageError:
     if name is not None and hasattr(error, "possibilities"):
         name = _as_typed(name, words)
         cause = f"No such option: {name}"
-        own = NAMES.get(command.removeprefix("vinr "))
+        own = None if context is None else NAMES.get(context.info_name or "")
         rows = card_of(own).rows if own else (*card_of(_top).rows, *card_of(upscale).rows)
         meant = near_option(name, rows, NAMES)
-    elif cause.startswith("No such command"):
-        typed = next(word for word in words if not word.startswith("-"))
+    elif command == "vinr" and (typed := _unknown_command(words)) is not None:
         cause, meant = f"No such command, and no such file: {typed}", near_command(typed, NAMES)
     return UsageError(command, cause, f"{meant} See {command} --help.".strip())
+
+
+def _unknown_command(words: Sequence[str]) -> str | None:
+    """The first word that is not an option, if it is not a command."""
+    typed = next((word for word in words if not word.startswith("-")), None)
+    return None if typed is None or typed in NAMES else typed
 
 
 def _as_typed(name: str, words: Sequence[str]) -> str:
