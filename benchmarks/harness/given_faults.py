@@ -30,7 +30,7 @@ HOME = "VINR_HOME"
 
 
 def _precious(bench: Bench, *arguments: str) -> Ran:
-    """A command about models, where there is one beside a user's own file."""
+    """A command about models, where there is one next to a file of the user."""
     home = bench.folder / "home"
     model = home / "models" / "mine"
     if not home.exists():

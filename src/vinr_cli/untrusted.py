@@ -1,6 +1,6 @@
 """What people and files say, checked before it is used: names, JSON, numbers.
 
-A name that becomes part of a path goes through `entry`, whoever gave it; a JSON file of this
+A name that becomes part of a path always goes through `entry`; a JSON file of this
 program goes through `read_object`, and its values through `as_whole`, `as_fraction` and `as_text`,
 so that a damaged or malicious record costs nothing but the record.
 """

@@ -79,7 +79,11 @@ def test_a_file_is_fetched_once(web: Web, tmp_path: Path) -> None:
     assert fetch_input(f"{address}2", tmp_path, silent, QUICK) != path
 
 
-@pytest.mark.parametrize("name", ["..%2f..%2fetc%2fpasswd", "", "-o.mp4", ".bashrc", "a" * 400])
+@pytest.mark.parametrize(
+    "name",
+    ["..%2f..%2fetc%2fpasswd", "", "-o.mp4", ".bashrc", "a" * 400, "%E5%AD%97" * 100 + ".mp4",
+     "a." + "%E5%AD%97" * 100, "%FF%00%0A.mp4", "%F0%9F%98%80" * 90],
+)  # fmt: skip
 def test_no_address_names_a_file_elsewhere(web: Web, tmp_path: Path, name: str) -> None:
     """Whatever an address ends in, the file lies in the folder, not hidden and no option."""
     path = get(web, tmp_path, name)

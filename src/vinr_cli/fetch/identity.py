@@ -97,7 +97,7 @@ class ByValidator:
     """The server says whether its file is still the one that was begun (RFC 9110, section 13.1.5).
 
     Attributes:
-        state: JSON beside the part: the validator of the file that was begun, and its size.
+        state: JSON next to the part: the validator of the file that was begun, and its size.
     """
 
     state: Path

@@ -17,9 +17,11 @@ from vinr_cli.fetch.patience import Patience, RefusedError
 from vinr_cli.fetch.progress import DownloadProgress, silent
 from vinr_cli.files import publish
 from vinr_cli.jobs.lock import hold
+from vinr_cli.untrusted import entry
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])(.+)", re.DOTALL)
-_NAME_CHARACTERS = 80
+_NAME_BYTES = 120
+"""Of the last part of an address; a hash, a suffix and `.fetch` are added."""
 
 
 def address_of(path: Path) -> str | None:
@@ -69,7 +71,7 @@ def fetch_input(
         InputError: the server does not give it.
         OutputError: it cannot be written, or another run is fetching it.
     """
-    target = folder / _name(address)
+    target = entry(folder, _name(address))
     if target.exists():
         return target
     place = target.with_name(f"{target.name}.fetch")
@@ -98,4 +100,5 @@ def _name(address: str) -> str:
     plain = re.sub(r"[^\w.,+ -]", "_", last).lstrip(".-") or "video"
     stem, dot, suffix = plain.rpartition(".")
     mark = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{(stem or plain)[:_NAME_CHARACTERS]}-{mark}{dot and f'.{suffix[:8]}'}"
+    short = (stem or plain).encode()[:_NAME_BYTES].decode(errors="ignore")
+    return f"{short}-{mark}{dot and f'.{suffix[:8]}'}"

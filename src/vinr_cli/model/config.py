@@ -204,6 +204,6 @@ def _demand_several(one: "dataclasses.Field[Any]", values: object) -> None:
 
 
 def _shown(value: object) -> str:
-    """A value for a message, which anybody may have written."""
+    """A value for a message; it may be of any length."""
     text = repr(value) if not isinstance(value, int) or abs(value) < 10**18 else "a huge number"
     return text if len(text) <= 40 else f"{text[:37]}..."

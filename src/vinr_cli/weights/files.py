@@ -66,7 +66,7 @@ def write_weights(
 
 
 def read_config(path: Path) -> ModelConfig:
-    """The config of a weights file; a config.json beside it serves where it carries none.
+    """The config of a weights file; a config.json next to it serves where it carries none.
 
     Raises:
         WeightsError: unreadable or damaged, without a config, or with one of no known network.
