@@ -25,7 +25,7 @@ COMMON = [
     *("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-pthread"),
     *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
 ]
-PARTS = ("compact", "chain", "search", "published", "convolve")
+PARTS = ("compact", "chain", "search", "picture", "published", "convolve")
 """Sources that are compiled for each instruction set."""
 
 AVX2 = "-mavx2 -mfma -mf16c"

@@ -115,8 +115,9 @@ def test_previous_changes_nothing() -> None:
     assert net.prepare(pair, grid, before).canvases[0] is before.canvases[1]  # type: ignore[attr-defined]
 
 
-def test_bands_equal_one_piece() -> None:
+def test_bands_equal_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rendering in bands of rows, as without gradients, equals rendering at once, as with them."""
+    monkeypatch.setenv(native.SWITCH, "0")  # kernels are held to PyTorch elsewhere
     net, x = network(), frames(24, 40)
 
     with torch.no_grad():

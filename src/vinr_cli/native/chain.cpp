@@ -15,6 +15,10 @@ constexpr int kSlack = 36;  // pixels after a row that may be read; zeros
 constexpr float kLeastNorm = 1e-12f;
 constexpr int kSums = 32;   // pixels, and columns, that tiles make together
 
+// A frame's colours, what they were rounded by, and once more the colours, for the weights' second
+// part: with the nine numbers of three pixels a row of the first kernel is still one tile deep.
+constexpr int kFrameNumbers = 10;
+
 // A chain while a thread does its band of it.
 struct Run {
     const ChainJob& job;
@@ -38,9 +42,9 @@ inline int64_t lines_of(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 // Numbers of a pixel in a step's rows.
 int pitch_of(const ChainJob& job, int i) {
     const Step& step = job.steps[i];
-    if (step.kind == kFrame) return kSplit ? 6 : 4;
+    if (step.kind == kFrame) return kSplit ? kFrameNumbers : 4;
     if (step.kind == kApproach) return approach_pitch(*step.approach);
-    return padded_to(step.channels, kPad);
+    return padded_to(step.channels, kPad) * (kSplit && step.split ? 2 : 1);
 }
 
 int64_t row_bytes(const ChainJob& job, int i) {
@@ -90,18 +94,18 @@ int64_t work_bytes(const ChainJob& job, int i) {
 // ---- weights -------------------------------------------------------------------------------------
 
 // Floats of a convolution's packed weights: the padded bias, then the weights.
-int64_t step_floats(int inputs, int outputs, int side, int stride) {
+int64_t step_floats(int inputs, int outputs, int side, int stride, int parts) {
     Step step{};
     step.side = side;
     step.stride = stride;
     const int64_t n = sums_of(outputs);
-    if (kSplit) return n + n * side * padded_to(side * inputs, 32) / 2;
+    if (kSplit) return n + n * parts * side * padded_to(side * inputs, 32) / 2;
     return n + n * inputs * (by_winograd(step, inputs) ? kPoints : side * side);
 }
 
 // `weight`: (outputs, inputs, side, side), inputs in the order of the rows' Numbers.
 void pack_step(const float* weight, const float* bias, int inputs, int outputs, int side,
-               int stride, float* out) {
+               int stride, [[maybe_unused]] int parts, float* out) {
     Step step{};
     step.side = side;
     step.stride = stride;
@@ -118,9 +122,13 @@ void pack_step(const float* weight, const float* bias, int inputs, int outputs, 
     auto* numbers = reinterpret_cast<Number*>(to);
     for (int column = 0; column < n; column += 2 * kTile) {
         const int tiles = n - column < 2 * kTile ? 1 : 2;
-        for (int row = 0; row < side; ++row)
-            numbers = pack_tiles(padded_to(depth, kTileDepth), tiles, numbers,
-                                 [&](int c, int k) { return at(row, column + c, k); });
+        for (int part = 0; part < parts; ++part)
+            for (int row = 0; row < side; ++row)
+                numbers = pack_tiles(
+                    padded_to(depth, kTileDepth), tiles, numbers, [&](int c, int k) {
+                        const float value = at(row, column + c, k);
+                        return part ? value - single(number(value)) : value;
+                    });
     }
 #else
     const int block = columns_of(outputs, depth);
@@ -145,6 +153,7 @@ struct Target {
     const Number* plus;   // of pixel 0, or null
     int64_t plus_pitch;
     float slope;
+    bool split;           // what is rounded off goes `columns` further
 };
 
 // Where row y of a step of moves is until it is added.
@@ -158,9 +167,12 @@ inline Target target_of(const Run& run, int i, int y) {
     const int pitch = padded_to(step.channels, kPad);
     const int64_t pixel = static_cast<int64_t>(y) * step.width;
     Target to{static_cast<Form>(step.form), static_cast<char*>(step.out), pitch, pitch,
-              nullptr, 0, step.slope};
+              nullptr, 0, step.slope, kSplit && step.split && step.form == kRows};
     switch (to.form) {
-        case kRows: to.out = reinterpret_cast<char*>(run.row(i, y) + pitch); break;
+        case kRows:
+            to.pitch = pitch_of(run.job, i);
+            to.out = reinterpret_cast<char*>(run.row(i, y) + to.pitch);
+            break;
         case kNumbers: to.out += pixel * pitch * sizeof(Number); break;
         case kKeys: to.out += pixel * pitch * sizeof(float); break;
         case kMoves:
@@ -181,8 +193,12 @@ inline Target target_of(const Run& run, int i, int y) {
 template <int FORM>
 inline void put(const Target& to, int64_t pixel, int column, V value) {
     const int64_t at = pixel * to.pitch + column;
-    if (FORM == kRows || FORM == kNumbers)
-        store_number(reinterpret_cast<Number*>(to.out) + at, value);
+    if (FORM == kRows || FORM == kNumbers) {
+        auto* out = reinterpret_cast<Number*>(to.out) + at;
+        store_number(out, value);
+        if (FORM == kRows && to.split)
+            store_number(out + to.columns, value - load_number(out));
+    }
     else if (FORM == kHalves)
         store_half_some(reinterpret_cast<Half*>(to.out) + at, value, to.columns - column);
     else
@@ -202,7 +218,7 @@ void finish_as(const Target& to, const float* sums, int pitch, int x, int pixels
     if (columns > to.columns - n) columns = padded_to(to.columns - n, kVector);
     for (int p = 0; p < pixels; ++p, sums += pitch) {
 #if defined(__AMX_BF16__)
-        if (columns == 2 * kVector && (FORM == kRows || FORM == kNumbers)) {
+        if (columns == 2 * kVector && (FORM == kNumbers || (FORM == kRows && !to.split))) {
             const V low = result<FORM, PLUS>(to, x + p, n, load<V>(sums));
             const V high = result<FORM, PLUS>(to, x + p, n + kVector, load<V>(sums + kVector));
             store_numbers(reinterpret_cast<Number*>(to.out) + (x + p) * to.pitch + n, low, high);
@@ -239,9 +255,10 @@ inline void tile_block(const Number* const* rows, const Step& step, int64_t pitc
     typedef Product<ROWS, TILES> P;
     const Number* w = weight;
     P::begin(bias);
-    for (int r = 0; r < step.side; ++r)
-        for (int k = 0; k < depth; k += kTileDepth, w += TILES * kTileNumbers)
-            P::step(rows[r] + k, pitch * sizeof(Number), w);
+    for (int part = 0; part < step.parts; ++part)
+        for (int r = 0; r < step.side; ++r)
+            for (int k = 0; k < depth; k += kTileDepth, w += TILES * kTileNumbers)
+                P::step(rows[r] + k, pitch * sizeof(Number), w);
     P::end(sums, kSums);
 }
 
@@ -292,7 +309,7 @@ void convolve(const Run& run, int i, int begin, int count) {
                 sums = other;
                 other = used;
             }
-            weight += static_cast<int64_t>(step.side) * depth * (wide ? kSums : kTile);
+            weight += static_cast<int64_t>(step.parts) * step.side * depth * (wide ? kSums : kTile);
         }
     }
     before.finish();
@@ -509,7 +526,10 @@ void frame_row(const Run& run, int i, int y) {
         for (int x = 0; x < step.width; ++x) {
             const float value = from[k * plane + (x < end ? x : end - 1)];
             to[x * pitch + k] = number(value);
-            if (kSplit) to[x * pitch + 3 + k] = number(value - single(to[x * pitch + k]));
+            if (kSplit) {
+                to[x * pitch + 3 + k] = number(value - single(to[x * pitch + k]));
+                to[x * pitch + 6 + k] = to[x * pitch + k];
+            }
         }
 }
 
@@ -522,9 +542,14 @@ void map_row(const Run& run, int i, int y) {
 
 void keep_row(const Run& run, int i, int y) {
     const Step& step = run.job.steps[i];
-    const int64_t pitch = pitch_of(run.job, step.from), count = step.width * pitch;
-    std::memcpy(static_cast<Number*>(step.out) + y * count, run.row(step.from, y) + pitch,
-                count * sizeof(Number));
+    const int64_t pitch = pitch_of(run.job, step.from), size = padded_to(step.channels, kPad);
+    const Number* from = run.row(step.from, y) + pitch;
+    Number* to = static_cast<Number*>(step.out) + y * step.width * size;
+    if (pitch == size)
+        std::memcpy(to, from, step.width * size * sizeof(Number));
+    else
+        for (int x = 0; x < step.width; ++x)
+            std::memcpy(to + x * size, from + x * pitch, size * sizeof(Number));
 }
 
 void make_rows(const Run& run, const Move& move) {

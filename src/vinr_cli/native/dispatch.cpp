@@ -29,6 +29,7 @@ namespace vinr {
     extern const CompactKernels compact_##name;        \
     extern const ChainKernels chain_##name;            \
     extern const SearchKernels search_##name;          \
+    extern const PictureKernels picture_##name;        \
     extern const PublishedKernels published_##name;    \
     extern const ConvolveKernels convolve_##name;
 
@@ -51,6 +52,7 @@ struct Build {
     const char* name;
     const PublishedKernels* published;
     const ConvolveKernels* convolve;
+    const PictureKernels* picture;
     const CompactKernels* compact[2];  // float32, half
     const ChainKernels* chain[2];
     const SearchKernels* search[2];
@@ -90,10 +92,10 @@ const Features& features() {
 #endif
 
 #define VINR_PLAIN(name)                                                        \
-    {#name, &published_##name, &convolve_##name, {&compact_##name, nullptr},    \
+    {#name, &published_##name, &convolve_##name, &picture_##name, {&compact_##name, nullptr},    \
      {&chain_##name, nullptr}, {&search_##name, nullptr}}
 #define VINR_HALVES(name)                                                       \
-    {#name, &published_##name, &convolve_##name, {&compact_##name, &compact_##name}, \
+    {#name, &published_##name, &convolve_##name, &picture_##name, {&compact_##name, &compact_##name}, \
      {&chain_##name, &chain_##name}, {&search_##name, &search_##name}}
 
 // Best first; without a name where the processor cannot run it.
@@ -102,7 +104,7 @@ Build supported(int index) {
 #if defined(VINR_AMX)
         case 0:
             if (features().tiles)
-                return {"amx", &published_avx512, &convolve_avx512, {&compact_avx512, &compact_amx},
+                return {"amx", &published_avx512, &convolve_avx512, &picture_avx512, {&compact_avx512, &compact_amx},
                         {&chain_avx512, &chain_amx}, {&search_avx512, &search_amx}};
             break;
 #endif
@@ -345,16 +347,18 @@ VINR_API int vinr_paint(const PaintJob* job, int build, int, int threads) {
 }
 
 // Floats that vinr_pack_step writes.
-VINR_API int64_t vinr_step_floats(int inputs, int outputs, int side, int stride, int build,
-                                  int half) {
-    return supported(build).chain[half]->step_floats(inputs, outputs, side, stride);
+VINR_API int64_t vinr_step_floats(int inputs, int outputs, int side, int stride, int parts,
+                                  int build, int half) {
+    return supported(build).chain[half]->step_floats(inputs, outputs, side, stride, parts);
 }
 
 // A convolution's weight (outputs, inputs, side, side) and bias as a chain of the same build wants
-// them; inputs are in the order of the Numbers of the pixels that it reads.
+// them; inputs are in the order of the Numbers of the pixels that it reads. With two parts, which only
+// kernels that split know, what the weights are rounded by is multiplied, too.
 VINR_API void vinr_pack_step(const float* weight, const float* bias, int inputs, int outputs,
-                             int side, int stride, float* out, int build, int half) {
-    supported(build).chain[half]->pack_step(weight, bias, inputs, outputs, side, stride, out);
+                             int side, int stride, int parts, float* out, int build, int half) {
+    supported(build).chain[half]->pack_step(weight, bias, inputs, outputs, side, stride, parts,
+                                            out);
 }
 
 VINR_API int vinr_chain(const ChainJob* job, int build, int half, int threads) {
@@ -413,6 +417,39 @@ VINR_API int vinr_mean(const MeanJob* job, int build, int half, int) {
 VINR_API int vinr_mix(const MixJob* job, int build, int half, int) {
     supported(build).search[half]->mix(*job, 0, job->pixels);
     return 0;
+}
+
+VINR_API int vinr_flat(const FlatJob* job, int build, int, int threads) {
+    return guarded([&] {
+        threads = worth(threads, 60.0 * job->height * job->width);
+        share_out(job->height, 16, threads, 2 * (static_cast<size_t>(job->width) + 64),
+                  [&](int64_t begin, int64_t end, float* scratch) {
+                      supported(build).picture->flat(*job, begin, end, scratch);
+                  });
+    });
+}
+
+VINR_API int vinr_settle(const SettleJob* job, int build, int, int threads) {
+    return guarded([&] {
+        const size_t floats = 4 * (static_cast<size_t>(job->lr_width) + job->width + 32);
+        share_out(job->height, 8, threads, floats, [&](int64_t begin, int64_t end, float* scratch) {
+            supported(build).picture->settle(*job, begin, end, scratch);
+        });
+    });
+}
+
+VINR_API int vinr_codes(const CodesJob* job, int build, int, int threads) {
+    return guarded([&] {
+        std::atomic<int32_t> finite{1};
+        const int64_t rows = job->layout == kHalfBoth ? (job->height + 1) / 2 : job->height;
+        const auto line = static_cast<size_t>(job->width) + 64;
+        threads = worth(threads, 30.0 * job->height * job->width);
+        share_out(rows, threads > 1 ? 32 : rows, threads, 17 * line,
+                  [&](int64_t begin, int64_t end, float* scratch) {
+                      if (!supported(build).picture->codes(*job, begin, end, scratch)) finite = 0;
+                  });
+        *job->finite = finite;
+    });
 }
 
 // Floats that vinr_pack_conv writes.

@@ -109,6 +109,8 @@ struct Step {
     int32_t from, plus;               // steps whose rows are read, or added at the end; -1: none
     int32_t height, width, channels;  // of what is made
     int32_t side, stride;             // of a convolution
+    int32_t parts;                    // of its weights, see vinr_pack_step
+    int32_t split;                    // whether its rows hold what was rounded off, too
     float slope;                      // of its leaky ReLU, in [0, 1]
     const float* packed;              // from vinr_pack_step
     const void* source;               // kFrame: (3, frame_height, frame_width); kMap: a map
@@ -190,6 +192,38 @@ struct MixJob {
     float sharpness, bias;
     int32_t state_channels;
     int64_t pixels;
+};
+
+// ---- whole pictures ------------------------------------------------------------------------------
+
+// How flat two frames are around each place, see `flatness` in engine/faithful.py.
+struct FlatJob {
+    const float* first;  // (3, height, width)
+    const float* second;
+    float* flat;         // (height, width)
+    float alike;
+    int32_t reach, height, width;
+};
+
+// Flat colours put back, see `settle` there.
+struct SettleJob {
+    float* out;           // (3, height, width)
+    const float* mean;    // (3, lr_height, lr_width), of both frames
+    const float* flat;    // (lr_height, lr_width)
+    int32_t lr_height, lr_width, height, width, border_rows, border_columns;
+    float shift, border_shift;
+};
+
+enum Layout : int32_t { kPlain, kGray, kFull, kHalfAcross, kHalfBoth };
+
+// Colours to code values, see `from_rgb` in color/convert.py.
+struct CodesJob {
+    const float* rgb;       // (3, height, width)
+    void* planes[3];        // of bytes, or of 32-bit integers
+    int32_t layout, deep, on_luma_y, on_luma_x, height, width;
+    // Offsets are with the half that rounds.
+    float kr, kg, kb, luma_offset, luma_span, chroma_offset, blue_span, red_span, lowest, highest;
+    int32_t* finite;        // set to 0 if a colour is no number, or infinite
 };
 
 // ---- the published network ----------------------------------------------------------------------
@@ -308,9 +342,9 @@ struct ChainKernels {
     int (*unit)(const ChainJob&, int step);           // rows that are made together
     int64_t (*row_bytes)(const ChainJob&, int step);  // of a ring; 0: it has none
     int64_t (*work_bytes)(const ChainJob&, int step);
-    int64_t (*step_floats)(int inputs, int outputs, int side, int stride);
+    int64_t (*step_floats)(int inputs, int outputs, int side, int stride, int parts);
     void (*pack_step)(const float* weight, const float* bias, int inputs, int outputs, int side,
-                      int stride, float* out);
+                      int stride, int parts, float* out);
     void (*run)(const ChainJob&, const Band&, float* scratch);
 };
 
@@ -320,6 +354,12 @@ struct SearchKernels {
     void (*match)(const MatchJob&, int64_t begin, int64_t end, float* scratch);
     void (*mean)(const MeanJob&, int64_t begin, int64_t end, float* scratch);
     void (*mix)(const MixJob&, int64_t begin, int64_t end);
+};
+
+struct PictureKernels {
+    void (*flat)(const FlatJob&, int64_t begin, int64_t end, float* scratch);
+    void (*settle)(const SettleJob&, int64_t begin, int64_t end, float* scratch);
+    bool (*codes)(const CodesJob&, int64_t begin, int64_t end, float* scratch);
 };
 
 struct PublishedKernels {

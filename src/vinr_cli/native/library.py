@@ -185,6 +185,8 @@ class Step(Structure):
         ("channels", c_int32),
         ("side", c_int32),
         ("stride", c_int32),
+        ("parts", c_int32),
+        ("split", c_int32),
         ("slope", c_float),
         ("packed", Floats),
         ("source", c_void_p),
@@ -263,6 +265,74 @@ class MixJob(Structure):
         ("bias", c_float),
         ("state_channels", c_int32),
         ("pixels", c_int64),
+    )
+
+
+class FlatJob(Structure):
+    """How flat two frames are."""
+
+    _fields_ = (
+        ("first", Floats),
+        ("second", Floats),
+        ("flat", Floats),
+        ("alike", c_float),
+        ("reach", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+    )
+
+
+class SettleJob(Structure):
+    """Flat colours put back."""
+
+    _fields_ = (
+        ("out", Floats),
+        ("mean", Floats),
+        ("flat", Floats),
+        ("lr_height", c_int32),
+        ("lr_width", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+        ("border_rows", c_int32),
+        ("border_columns", c_int32),
+        ("shift", c_float),
+        ("border_shift", c_float),
+    )
+
+
+class Layout(IntEnum):
+    """How planes of code values lie: see Layout in kernels.hpp."""
+
+    PLAIN = 0
+    GRAY = 1
+    FULL = 2
+    HALF_ACROSS = 3
+    HALF_BOTH = 4
+
+
+class CodesJob(Structure):
+    """Colours to code values."""
+
+    _fields_ = (
+        ("rgb", Floats),
+        ("planes", c_void_p * 3),
+        ("layout", c_int32),
+        ("deep", c_int32),
+        ("on_luma_y", c_int32),
+        ("on_luma_x", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+        ("kr", c_float),
+        ("kg", c_float),
+        ("kb", c_float),
+        ("luma_offset", c_float),
+        ("luma_span", c_float),
+        ("chroma_offset", c_float),
+        ("blue_span", c_float),
+        ("red_span", c_float),
+        ("lowest", c_float),
+        ("highest", c_float),
+        ("finite", Ints),
     )
 
 
@@ -415,6 +485,10 @@ class Kernels:
         """Whether what is too coarse for a map's numbers comes as a sum of two."""
         return bool(self._library.vinr_splits(self._index, self.half))
 
+    def parts(self, exact: bool) -> int:
+        """In how many parts a step's weights are multiplied."""
+        return 2 if exact and self.splits else 1
+
     @property
     def numbers(self) -> torch.dtype:
         """What a chain's maps are made of."""
@@ -428,7 +502,9 @@ class Kernels:
         """
         return memory(self.numbers, height, width, padded(channels))
 
-    def pack_step(self, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
+    def pack_step(
+        self, weight: Tensor, bias: Tensor, stride: int, *, exact: bool = False
+    ) -> Tensor:
         """A convolution's weight and bias as `Step` wants them.
 
         Args:
@@ -436,6 +512,7 @@ class Kernels:
                 step reads of a pixel, padding included.
             bias: (N,), float32, contiguous.
             stride: Of the convolution.
+            exact: Whether what the weights are rounded by counts, too; the step says it as well.
 
         Returns:
             Of one dimension; for these kernels alone.
@@ -444,7 +521,7 @@ class Kernels:
             MemoryError: no memory for it.
         """
         outputs, inputs, side = weight.shape[:3]
-        place = inputs, outputs, side, stride
+        place = inputs, outputs, side, stride, self.parts(exact)
         packed = empty(self._library.vinr_step_floats(*place, self._index, self.half))
         self._library.vinr_pack_step(
             floats(weight), floats(bias), *place, floats(packed), self._index, self.half
@@ -479,6 +556,9 @@ JOBS: dict[type[Structure], str] = {
     MatchJob: "vinr_match",
     MeanJob: "vinr_mean",
     MixJob: "vinr_mix",
+    FlatJob: "vinr_flat",
+    SettleJob: "vinr_settle",
+    CodesJob: "vinr_codes",
     FieldJob: "vinr_field",
     PaintJob: "vinr_paint",
     ConvJob: "vinr_conv",
@@ -551,8 +631,8 @@ def _open() -> ctypes.CDLL | None:
     for name, result, arguments in (
         ("halves", c_int, [c_int]),
         ("splits", c_int, [c_int, c_int]),
-        ("step_floats", c_int64, [c_int] * 6),
-        ("pack_step", None, [Floats, Floats, *[c_int] * 4, Floats, c_int, c_int]),
+        ("step_floats", c_int64, [c_int] * 7),
+        ("pack_step", None, [Floats, Floats, *[c_int] * 5, Floats, c_int, c_int]),
     ):
         function = getattr(library, f"vinr_{name}")
         function.restype, function.argtypes = result, arguments

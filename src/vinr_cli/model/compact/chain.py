@@ -20,6 +20,12 @@ from vinr_cli.native.library import Form, Kind
 ZERO = -1
 """A number of a pixel that is no channel."""
 
+SECOND = 1 << 10
+"""Added to a channel whose weights are what was rounded off its weights elsewhere."""
+
+SECOND_PART = tuple(SECOND + k for k in range(3))
+"""The colours of a frame, for the second part of the weights."""
+
 Order = tuple[int, ...]
 """Which channel each number of a pixel is; the parts of one that was split have the same."""
 
@@ -63,7 +69,8 @@ class Chain:
             width: The same.
         """
         colours = (0, 1, 2)
-        order = colours * 2 if self._kernels.splits else (*colours, ZERO)
+        # (kernels.hpp: what the weights are rounded by is multiplied with the colours once more.)
+        order = (*colours * 2, *SECOND_PART, ZERO) if self._kernels.splits else (*colours, ZERO)
         return self._add(
             Kind.FRAME, height, width, order, channels=3, source=self._address(picture),
             frame_height=picture.shape[1], frame_width=picture.shape[2],
@@ -93,7 +100,8 @@ class Chain:
 
     def convolve(
         self, layer: nn.Conv2d, source: Rows, *, slope: float = 1.0, plus: Rows | None = None,
-        form: Form = Form.ROWS, out: Tensor | None = None,
+        form: Form = Form.ROWS, out: Tensor | None = None, exact: bool = False,
+        split: bool = False,
     ) -> Rows:  # fmt: skip
         """A convolution, a leaky ReLU, a sum.
 
@@ -104,12 +112,15 @@ class Chain:
             plus: Added at the end.
             form: Where the results go.
             out: Its memory, but for rows.
+            exact: Where numbers are rounded: whether weights are not.
+            split: Whether the rows hold what was rounded off, too.
         """
-        packed = packed_layer(self._kernels, layer, source.order)
+        packed = packed_layer(self._kernels, layer, source.order, exact=exact)
         return self._convolve(
             packed, source, layer.out_channels, side=layer.kernel_size[0], stride=layer.stride[0],
             slope=slope, plus=native.NO_STEP if plus is None else plus.step, form=form,
-            out=None if out is None else self._address(out),
+            out=None if out is None else self._address(out), parts=self._kernels.parts(exact),
+            split=split and self._kernels.splits,
         )  # fmt: skip
 
     def paint(
@@ -128,7 +139,7 @@ class Chain:
         self._kept.append(colours)
         self._convolve(
             packed, source, channels, side=3, stride=1, slope=1.0, plus=native.NO_STEP, form=form,
-            out=self._address(out), colours=pointer(colours),
+            out=self._address(out), colours=pointer(colours), parts=1, split=False,
         )  # fmt: skip
 
     def keep(self, source: Rows, channels: int) -> Tensor:
@@ -155,8 +166,9 @@ class Chain:
         self._kept.append(packed)
         stride = fields["stride"]
         height, width = (-(-length // stride) for length in (source.height, source.width))
+        order = plain_order(channels) * (2 if fields["split"] else 1)
         return self._add(
-            Kind.CONVOLUTION, height, width, plain_order(channels), channels=channels,
+            Kind.CONVOLUTION, height, width, order, channels=channels,
             source_step=source.step, packed=native.floats(packed), **fields,
         )  # fmt: skip
 
@@ -170,21 +182,25 @@ class Chain:
         return native.address(made)
 
 
-def packed_layer(kernels: native.Kernels, layer: nn.Conv2d, order: Order) -> Tensor:
+def packed_layer(
+    kernels: native.Kernels, layer: nn.Conv2d, order: Order, *, exact: bool = False
+) -> Tensor:
     """A layer's weight and bias for a chain; kept with the layer while its parameters stay."""
 
     def make() -> Tensor:
         weight = ordered(layer.weight.detach(), order)
-        return kernels.pack_step(weight, bias_of(layer).detach().contiguous(), layer.stride[0])
+        bias = bias_of(layer).detach().contiguous()
+        return kernels.pack_step(weight, bias, layer.stride[0], exact=exact)
 
     if not isinstance(layer, Convolution):
         return make()
-    key = "chain", kernels, order, state_of(bias_of(layer))
+    key = "chain", kernels, order, exact, state_of(bias_of(layer))
     return layer.made.of(layer.weight, key, make)
 
 
 def ordered(weight: Tensor, order: Sequence[int]) -> Tensor:
     """A weight (N, C, k, k) for pixels whose numbers have this order."""
-    channels = torch.tensor(order)
-    taken = weight[:, channels.clamp(min=0)] * (channels >= 0).view(-1, 1, 1)
-    return taken.contiguous()
+    numbers = torch.tensor(order)
+    taken = weight[:, numbers.clamp(min=0) % SECOND] * (numbers >= 0).view(-1, 1, 1)
+    rounded_off = taken - taken.bfloat16().float()
+    return torch.where((numbers >= SECOND).view(-1, 1, 1), rounded_off, taken).contiguous()

@@ -148,12 +148,12 @@ def _pyramid(
     for i, (stack, key) in enumerate(stacks):
         for layer in cast(Stack, stack):
             if isinstance(layer, Convolution):
-                level = chain.convolve(layer, level, slope=SLOPE)
+                level = chain.convolve(layer, level, slope=SLOPE, split=True)
         if coarsest and i + 1 < len(stacks):
             continue
         layer = _standardised(cast(nn.Conv2d, key[0]), cast(Standardise, key[1]))
         made = native.empty(level.height, level.width, native.padded(layer.out_channels))
-        chain.convolve(layer, level, form=Form.KEYS, out=made)
+        chain.convolve(layer, level, form=Form.KEYS, out=made, exact=True)
         seen.append(chain.keep(level, layer.in_channels))
         keys.append(made)
     return tuple(seen), tuple(keys)
