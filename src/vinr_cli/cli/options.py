@@ -229,8 +229,8 @@ DEVICE = option("--device", require_device, "NAME", _NETWORK,
     values=lambda: ("auto", "cpu", "cuda", "mps"))
 PRECISION = option("--precision", OneOf({name: name for name in PRECISIONS}), "NAME", _NETWORK,
     "auto, fp32, bf16 or fp16, for the parts that it does not harm; auto is fp16 on a GPU with "
-    "tensor cores, bf16 on a CPU whose kernels round, else fp32.", default="auto", shown="auto", field="precision",
-    also="half fp16 fp32 float16 bf16 dtype")
+    "tensor cores, bf16 on a CPU whose kernels round, else fp32.",
+    default="auto", shown="auto", field="precision", also="half fp16 fp32 float16 bf16 dtype")
 TILE = option("--tile", parse_whole, "N", _NETWORK,
     "Side of a tile in source pixels; 0 forbids tiles. Without it, memory decides.", field="tile",
     also="tilesize tile-size tiles t")
