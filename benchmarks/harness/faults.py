@@ -304,7 +304,7 @@ CASES = (
     Case("kill -9 between a part's name and its record", -9,
          _kill_at("vinr_cli.jobs.ledger.write_json", count=4), keeps=True),
     Case("kill -9 while parts are joined", -9,
-         _kill_at("vinr_cli.media.join.mux._constant_rate"), keeps=True),
+         _kill_at("vinr_cli.media.join.mux._last_ticks"), keeps=True),
     Case("kill -9 while the file is checked", -9,
          _kill_at("vinr_cli.media.join.verification.decode_all"), keeps=True),
     Case("kill -9 before the final name", -9,
