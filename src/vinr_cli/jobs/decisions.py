@@ -27,7 +27,7 @@ from vinr_cli.media.write import (
 from vinr_cli.plan.job import STDIO, RateKind
 from vinr_cli.plan.naming import decimal
 
-_AUTO_PRECISION = "fp32 on a CPU, fp16 where a GPU is faster with it"
+_AUTO_PRECISION = "bf16 on a CPU whose kernels round, fp16 on a GPU with tensor cores, else fp32"
 _FOLDERS = re.compile(r"(?<![\w)])/(?:[^/\s:,]+/)+")
 """Folders in an argument; not the slash of a fraction."""
 
