@@ -52,8 +52,8 @@ for name, value in (
 ):
     text = settings({name: value})
     found.append(text == plain)
-    print(f"{name}={value}: {re.search('crf=[0-9.]+', text)[0]} {re.search('subme=[0-9]+', text)[0]},",
-          "the defaults" if found[-1] else "as asked")
+    crf, subme = (re.search(f"{key}=[0-9.]+", text)[0] for key in ("crf", "subme"))
+    print(f"{name}={value}: {crf} {subme},", "the defaults" if found[-1] else "as asked")
 print("logged or warned:", said or "nothing")
 command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", "color=s=64x64:d=1"]
 command += ["-c:v", "libx264", "-crff", "10", "-f", "null", "-"]
