@@ -28,23 +28,19 @@ def ffmpeg(*args):
     return subprocess.run(command, check=True, capture_output=True, text=True).stderr
 
 
-def decoded(name):
-    with av.open(name) as file:
-        return [(frame.to_ndarray().tobytes(), frame.pts) for frame in file.decode(video=0)]
-
-
-source = ["-f", "lavfi", "-i", "testsrc=s=96x64:r=25,format=yuv420p", "-frames:v", "12"]
-for name in ("a.mkv", "a.avi"):
-    ffmpeg(*source, "-c:v", "libx264", "-bf", "2", name)
-truth = [picture for picture, _ in decoded("a.mkv")]
-order = [truth.index(picture) for picture, _ in decoded("a.avi")]
-times = [pts for _, pts in decoded("a.avi")]
+# 12 frames at 25 fps; the luma of frame N is 16 + 16 N.
+source = "nullsrc=s=64x64:r=25,trim=end_frame=12,geq=lum=16+16*N:cb=128:cr=128,format=yuv420p"
+ffmpeg("-f", "lavfi", "-i", source, "-c:v", "libx264", "-qp", "4", "-bf", "2", "a.avi")
+with av.open("a.avi") as file:
+    frames = list(file.decode(video=0))
+order = [round((frame.to_ndarray()[:64].mean() - 16) / 16) for frame in frames]
+times = [frame.pts for frame in frames]
 log = ffmpeg("-i", "a.avi", "-vf", "showinfo", "-f", "null", "-")
 program = [int(pts) for pts in re.findall(r"\] n: .*? pts: *(\d+)", log)]
 print("pictures in PyAV's order:", *order)
 print("their pts in PyAV:       ", *times)
 print("pts in the ffmpeg program:", *program)
-if order != list(range(12)) or len(set(truth)) != 12:
+if order != list(range(12)):
     sys.exit("changed: the order in which PyAV gives the pictures")
 if times == sorted(times) or [b - a for a, b in zip(program, program[1:])] != [1] * 11:
     sys.exit("changed: the times of B-frames in AVI")
